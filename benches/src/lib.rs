@@ -1,0 +1,1 @@
+//! Criterion benches of Quorate's libraries, one target for each subject.

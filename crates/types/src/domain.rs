@@ -1,0 +1,113 @@
+//! Domain separation: every hash and every signature in Quorate starts with one of these tags.
+
+/// The purpose of a hash or a signature.
+///
+/// A tag is eight bytes, zero padded, so no length prefix is needed and no tag is a prefix of another message of
+/// a different purpose. `docs/domain-tags.md` lists them with what follows each tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DomainTag {
+    /// BLS: a finality share or certificate over a header hash.
+    Finality,
+    /// BLS: a coin share; chain, shard, epoch and round follow.
+    Coin,
+    /// BLAKE3: coin signature to the seed of a leader shuffle.
+    CoinSeed,
+    /// BLAKE3: unsigned encoding of a block.
+    BlockDigest,
+    /// BLAKE3: block digest and signature, the block's id.
+    BlockId,
+    /// BLAKE3: the implicit round-0 block of an author.
+    GenesisBlock,
+    /// Ed25519: a block digest, by its author.
+    BlockSignature,
+    /// BLAKE3: unsigned encoding of a transaction, its id.
+    TransactionId,
+    /// Ed25519: a transaction id, by an account key.
+    TransactionSignature,
+    /// BLAKE3: owner key and sub-account number, the account's id.
+    AccountId,
+    /// SHA-256: a header.
+    Header,
+    /// SHA-256: a committee.
+    Committee,
+    /// SHA-256: a genesis file's canonical content, the chain's id.
+    Genesis,
+    /// BLAKE3: a key of the state tree.
+    StateKey,
+    /// BLAKE3: a value of the state tree.
+    StateValue,
+    /// BLAKE3: a leaf of the state tree.
+    StateLeaf,
+    /// BLAKE3: an inner node of the state tree.
+    StateNode,
+    /// BLS: weights of a random linear combination.
+    BatchWeights,
+    /// Ed25519: a statement of a validator about itself, made when peers connect.
+    Peer,
+}
+
+impl DomainTag {
+    /// All tags, in the order of the enum.
+    pub const ALL: [Self; 19] = [
+        Self::Finality,
+        Self::Coin,
+        Self::CoinSeed,
+        Self::BlockDigest,
+        Self::BlockId,
+        Self::GenesisBlock,
+        Self::BlockSignature,
+        Self::TransactionId,
+        Self::TransactionSignature,
+        Self::AccountId,
+        Self::Header,
+        Self::Committee,
+        Self::Genesis,
+        Self::StateKey,
+        Self::StateValue,
+        Self::StateLeaf,
+        Self::StateNode,
+        Self::BatchWeights,
+        Self::Peer,
+    ];
+
+    /// The tag's eight bytes.
+    #[must_use]
+    pub const fn bytes(self) -> &'static [u8; 8] {
+        match self {
+            Self::Finality => b"finality",
+            Self::Coin => b"coin\0\0\0\0",
+            Self::CoinSeed => b"coinseed",
+            Self::BlockDigest => b"blk-dig\0",
+            Self::BlockId => b"block-id",
+            Self::GenesisBlock => b"blk-gen\0",
+            Self::BlockSignature => b"blk-sig\0",
+            Self::TransactionId => b"tx-id\0\0\0",
+            Self::TransactionSignature => b"tx-sig\0\0",
+            Self::AccountId => b"acct-id\0",
+            Self::Header => b"header\0\0",
+            Self::Committee => b"committe",
+            Self::Genesis => b"genesis\0",
+            Self::StateKey => b"st-key\0\0",
+            Self::StateValue => b"st-value",
+            Self::StateLeaf => b"st-leaf\0",
+            Self::StateNode => b"st-node\0",
+            Self::BatchWeights => b"weights\0",
+            Self::Peer => b"peer\0\0\0\0",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DomainTag;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn tags_are_distinct_and_all_are_listed() {
+        let distinct: BTreeSet<_> = DomainTag::ALL.iter().map(|tag| tag.bytes()).collect();
+        assert_eq!(distinct.len(), DomainTag::ALL.len());
+        for (position, tag) in DomainTag::ALL.iter().enumerate() {
+            assert_eq!(*tag as usize, position);
+        }
+    }
+}
