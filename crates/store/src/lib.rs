@@ -1,0 +1,4 @@
+//! Crash-safe storage of a validator.
+#![forbid(unsafe_code)]
+pub mod disk;
+pub mod wal;
