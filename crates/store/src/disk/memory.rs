@@ -40,6 +40,8 @@ pub struct MemoryDisk {
 pub struct MemoryFile {
     disk: MemoryDisk,
     inode: u64,
+    /// Keeps the content of a removed file while it is open.
+    _handle: Arc<()>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -270,10 +272,13 @@ impl Disk for MemoryDisk {
 
     fn open(&self, name: &str) -> Result<MemoryFile, DiskError> {
         check_name(name)?;
-        let inode = *self.reading()?.names.get(name).ok_or(DiskError::NotFound)?;
+        let mut state = self.reading()?;
+        let inode = *state.names.get(name).ok_or(DiskError::NotFound)?;
+        let handle = state.inode(inode)?.handle();
         Ok(MemoryFile {
             disk: self.clone(),
             inode,
+            _handle: handle,
         })
     }
 
@@ -285,9 +290,11 @@ impl Disk for MemoryDisk {
         }
         let inode = state.add(Inode::durable(Vec::new()));
         state.names.insert(name.to_owned(), inode);
+        let handle = state.inode(inode)?.handle();
         Ok(MemoryFile {
             disk: self.clone(),
             inode,
+            _handle: handle,
         })
     }
 
@@ -306,8 +313,16 @@ impl Disk for MemoryDisk {
         if strikes(&mut state.failing_syncs) {
             return Err(INJECTED);
         }
-        let names = state.names.clone();
-        state.durable_names = names;
+        let State {
+            names,
+            durable_names,
+            inodes,
+            ..
+        } = &mut *state;
+        durable_names.clone_from(names);
+        inodes.retain(|inode, content| {
+            content.is_open() || names.values().any(|named| named == inode)
+        });
         Ok(())
     }
 }

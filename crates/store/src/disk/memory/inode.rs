@@ -1,5 +1,7 @@
 //! The content of one simulated file: as seen, as durable, and the changes between.
 
+use std::sync::Arc;
+
 use super::{DiskError, SplitMix};
 
 #[derive(Clone, Debug, Default)]
@@ -7,6 +9,8 @@ pub(super) struct Inode {
     seen: Vec<u8>,
     durable: Vec<u8>,
     dirty: Vec<Change>,
+    /// Shared with every open file.
+    handle: Arc<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +33,16 @@ impl Inode {
             seen: content.clone(),
             durable: content,
             dirty: Vec::new(),
+            handle: Arc::default(),
         }
+    }
+
+    pub(super) fn handle(&self) -> Arc<()> {
+        Arc::clone(&self.handle)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        Arc::strong_count(&self.handle) > 1
     }
 
     pub(super) fn content(&self) -> &[u8] {
