@@ -110,7 +110,14 @@ pub trait Disk: Send {
     /// [`DiskError::NotFound`] if there is none.
     fn remove(&self, name: &str) -> Result<(), DiskError>;
 
-    /// Makes every creation and removal so far durable.
+    /// Gives a file another name, replacing the file that had it; open handles go on working. Durable only after
+    /// [`Disk::sync_directory`]; until then a crash leaves the old file or the new one under `to`, if there was an old one.
+    ///
+    /// # Errors
+    /// [`DiskError::NotFound`] if there is no `from`.
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError>;
+
+    /// Makes every creation, removal and renaming so far durable.
     ///
     /// # Errors
     /// Whatever the disk reports; after an error nothing may be assumed about names changed since the last success.

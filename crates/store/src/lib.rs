@@ -34,11 +34,11 @@
 //!
 //! ```
 //! use quorate_store::disk::MemoryDisk;
-//! use quorate_store::tables::{Batch, DiskBackend, Table, Tables, TablesOptions};
+//! use quorate_store::tables::{Batch, Table, Tables, TablesOptions};
 //!
 //! const HEADERS: Table = Table("headers");
 //! let disk = MemoryDisk::new();
-//! let tables = Tables::open_backend(DiskBackend::open(&disk, "tables.redb")?, &TablesOptions::new([7; 32]))?;
+//! let tables = Tables::open_on(&disk, "tables.redb", &TablesOptions::new([7; 32]))?;
 //! let mut batch = Batch::new();
 //! batch.put(HEADERS, 9u64.to_be_bytes(), b"header 9").put(HEADERS, 10u64.to_be_bytes(), b"header 10");
 //! tables.commit(&batch)?;

@@ -17,9 +17,7 @@ pub use self::error::TablesError;
 pub use self::snapshot::{KeyValue, Snapshot};
 
 use std::cmp::Ordering;
-use std::fs::OpenOptions;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{self, AtomicBool};
@@ -30,6 +28,8 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::disk::{Disk, DiskError, OsDisk};
+
 /// The version of the tables' layout that this code writes, and the newest that it reads.
 pub const TABLES_FORMAT_VERSION: u32 = 1;
 
@@ -37,9 +37,6 @@ pub const TABLES_FORMAT_VERSION: u32 = 1;
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("quorate_store_meta");
 const META_FORMAT: &str = "format_version";
 const META_STORE_ID: &str = "store_id";
-
-/// New files are readable and writable by their owner alone.
-const FILE_MODE: u32 = 0o600;
 
 /// How tables are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,42 +67,59 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Opens the tables in the file at `path`, or creates them (mode 0600). The file is locked against other processes.
+    /// Opens the tables in the file at `path`, or creates them (mode 0600) with their directory. The file is locked against other processes.
     ///
     /// # Errors
-    /// [`TablesError::AlreadyOpen`], [`TablesError::Corrupt`], [`TablesError::NewerFormat`], [`TablesError::ForeignStore`],
-    /// [`TablesError::Disk`].
+    /// [`TablesError::AlreadyOpen`], [`TablesError::Corrupt`], [`TablesError::NotTables`], [`TablesError::NewerFormat`],
+    /// [`TablesError::ForeignStore`], [`TablesError::Disk`].
     pub fn open(path: impl AsRef<Path>, options: &TablesOptions) -> Result<Self, TablesError> {
         let path = path.as_ref();
-        let mut open = OpenOptions::new();
-        let file = open
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(path)?;
-        let tables = Self::open_with(options, |builder| {
-            builder.create_with_backend(FileBackend::new(file)?)
-        })?;
-        if let Some(directory) = path
-            .parent()
-            .filter(|directory| !directory.as_os_str().is_empty())
-        {
-            std::fs::File::open(directory)?.sync_all()?;
-        }
-        Ok(tables)
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or(DiskError::BadName)?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        Self::open_in(&OsDisk::open(directory)?, name, options, |file| {
+            Ok(FileBackend::new(file.duplicate()?)?)
+        })
     }
 
-    /// Opens the tables in a storage of the caller's, such as a [`DiskBackend`] of a simulated disk.
+    /// Opens the tables in a file of any disk, or creates them. There is no lock.
     ///
     /// # Errors
-    /// As [`Tables::open`].
+    /// As [`Tables::open`], but for [`TablesError::AlreadyOpen`].
+    pub fn open_on<D: Disk>(
+        disk: &D,
+        name: &str,
+        options: &TablesOptions,
+    ) -> Result<Self, TablesError> {
+        Self::open_in(disk, name, options, |file| {
+            Ok(DiskBackend::new(file.clone()))
+        })
+    }
+
+    /// Opens the tables in a storage of the caller's, or creates them if it is empty. A creation that a crash interrupts may leave a
+    /// storage that is refused as [`TablesError::NotTables`]; [`Tables::open`] and [`Tables::open_on`] see to that.
+    ///
+    /// # Errors
+    /// As [`Tables::open_on`].
     pub fn open_backend(
         backend: impl StorageBackend,
         options: &TablesOptions,
     ) -> Result<Self, TablesError> {
-        Self::open_with(options, |builder| builder.create_with_backend(backend))
+        let mut builder = Database::builder();
+        builder.set_cache_size(options.cache_bytes);
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend)));
+        let database = opened.map_err(|_| TablesError::Corrupt)??;
+        let tables = Self {
+            database,
+            broken: AtomicBool::new(false),
+        };
+        tables.guarded(|| tables.bind(options))?;
+        Ok(tables)
     }
 
     /// Applies all changes of the batch in their order, durably, or none. A batch without changes does nothing.
@@ -186,19 +200,40 @@ impl Tables {
         }
     }
 
-    fn open_with(
+    /// Opens the file of that name; new tables get the name only when they are complete, so that no crash leaves half of them.
+    fn open_in<D: Disk, B: StorageBackend>(
+        disk: &D,
+        name: &str,
         options: &TablesOptions,
-        open: impl FnOnce(&mut redb::Builder) -> Result<Database, redb::DatabaseError>,
+        backend: impl Fn(&D::File) -> Result<B, TablesError>,
     ) -> Result<Self, TablesError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(options.cache_bytes);
-        let opened = catch_unwind(AssertUnwindSafe(|| open(&mut builder)));
-        let database = opened.map_err(|_| TablesError::Corrupt)??;
-        let tables = Self {
-            database,
-            broken: AtomicBool::new(false),
+        match disk.open(name) {
+            Err(DiskError::NotFound) => {}
+            file => return Self::open_backend(backend(&file?)?, options),
+        }
+        let unfinished = format!("{name}.new");
+        let create = || {
+            let file = match disk.open(&unfinished) {
+                Err(DiskError::NotFound) => disk.create(&unfinished)?,
+                file => file?,
+            };
+            Self::open_backend(backend(&file)?, options)
         };
-        tables.guarded(|| tables.bind(options))?;
+        let tables = match create() {
+            Err(error @ (TablesError::AlreadyOpen | TablesError::Disk(_))) => return Err(error),
+            // An earlier creation was interrupted.
+            Err(_) => {
+                disk.remove(&unfinished)?;
+                create()?
+            }
+            Ok(tables) => tables,
+        };
+        // Whoever was faster has renamed its file, and holds the lock of it, since the look above.
+        if disk.list()?.iter().any(|existing| existing == name) {
+            return Err(TablesError::AlreadyOpen);
+        }
+        disk.rename(&unfinished, name)?;
+        disk.sync_directory()?;
         Ok(tables)
     }
 

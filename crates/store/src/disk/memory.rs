@@ -307,6 +307,14 @@ impl Disk for MemoryDisk {
             .ok_or(DiskError::NotFound)
     }
 
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        check_name(to)?;
+        let mut state = self.changing()?;
+        let inode = state.names.remove(from).ok_or(DiskError::NotFound)?;
+        state.names.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
     fn sync_directory(&self) -> Result<(), DiskError> {
         let mut state = self.changing()?;
         state.stats.directory_syncs += 1;

@@ -93,6 +93,10 @@ impl Disk for OsDisk {
         Ok(fs::remove_file(self.path(name)?)?)
     }
 
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        Ok(fs::rename(self.path(from)?, self.path(to)?)?)
+    }
+
     fn sync_directory(&self) -> Result<(), DiskError> {
         Ok(File::open(&self.directory)?.sync_all()?)
     }
@@ -101,6 +105,16 @@ impl Disk for OsDisk {
 /// An open file of an [`OsDisk`]; reads and writes carry their offset (pread, pwrite) and so need no lock.
 #[derive(Clone, Debug)]
 pub struct OsFile(Arc<File>);
+
+impl OsFile {
+    /// The open file itself, for a library that wants one.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] if the process has too many files open.
+    pub fn duplicate(&self) -> Result<File, DiskError> {
+        Ok(self.0.try_clone()?)
+    }
+}
 
 impl DiskFile for OsFile {
     fn length(&self) -> Result<u64, DiskError> {

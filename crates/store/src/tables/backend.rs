@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::disk::{Disk, DiskError, DiskFile};
+use crate::disk::DiskFile;
 
 /// A file of a disk as storage for [`Tables`](super::Tables): with a [`MemoryDisk`](crate::disk::MemoryDisk), tables whose commits
 /// a test can interrupt and tear. It does not lock.
@@ -10,19 +10,10 @@ use crate::disk::{Disk, DiskError, DiskFile};
 pub struct DiskBackend<F>(F);
 
 impl<F: DiskFile> DiskBackend<F> {
-    /// Opens the file of that name, or creates it durably.
-    ///
-    /// # Errors
-    /// Whatever the disk reports.
-    pub fn open<D: Disk<File = F>>(disk: &D, name: &str) -> Result<Self, DiskError> {
-        match disk.open(name) {
-            Err(DiskError::NotFound) => {
-                let file = disk.create(name)?;
-                disk.sync_directory()?;
-                Ok(Self(file))
-            }
-            file => Ok(Self(file?)),
-        }
+    /// Uses an open file.
+    #[must_use]
+    pub fn new(file: F) -> Self {
+        Self(file)
     }
 }
 
