@@ -23,10 +23,13 @@ pub use group_key::GroupKey;
 pub use public::{KeysError, ShareError, ThresholdPublic};
 pub use secret::ShareSecret;
 
-use quorate_types::Signature;
+use quorate_types::{Signature, ValidatorIndex};
 
 use crate::SignatureError;
 use crate::bls::{DST, G1, G2, PointError, hash_to_g1, pairing_product_is_one};
+
+/// A member's index and its share of a signature, unchecked.
+pub type IndexedShare = (ValidatorIndex, Signature);
 
 /// Parses a signature or a share of one: canonical, on the curve, in the subgroup, not the identity.
 ///

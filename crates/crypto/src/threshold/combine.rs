@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate_types::{Signature, ValidatorIndex};
 
+use super::IndexedShare;
 use super::public::ThresholdPublic;
 use crate::bls::{DST, G1, ShareIndex, hash_to_g1, lagrange_at_zero};
 
@@ -70,7 +71,7 @@ impl ThresholdPublic {
     pub fn combine(
         &self,
         message: &[u8],
-        shares: &[(ValidatorIndex, Signature)],
+        shares: &[IndexedShare],
     ) -> Result<Combined, CombineError> {
         self.require_distinct_members(shares)?;
         if let Some(candidate) = self.candidate(shares) {
@@ -87,10 +88,9 @@ impl ThresholdPublic {
     /// Combines shares of many messages, with one pairing equation for all results. An item whose result is wrong is
     /// then treated as by [`Self::combine`]; it does not disturb the others.
     #[must_use]
-    #[allow(clippy::type_complexity)]
     pub fn combine_many(
         &self,
-        items: &[(&[u8], &[(ValidatorIndex, Signature)])],
+        items: &[(&[u8], &[IndexedShare])],
     ) -> Vec<Result<Combined, CombineError>> {
         let candidates: Vec<Result<Option<Candidate>, CombineError>> = items
             .iter()
@@ -125,10 +125,7 @@ impl ThresholdPublic {
             .collect()
     }
 
-    fn require_distinct_members(
-        &self,
-        shares: &[(ValidatorIndex, Signature)],
-    ) -> Result<(), CombineError> {
+    fn require_distinct_members(&self, shares: &[IndexedShare]) -> Result<(), CombineError> {
         let mut seen = vec![false; self.members()];
         for (index, _) in shares {
             let Some(seen) = seen.get_mut(usize::from(index.0)) else {
@@ -148,7 +145,7 @@ impl ThresholdPublic {
     ///
     /// That the shares are in the subgroup is not checked: the result is, and a result that is in the subgroup and
     /// verifies is the signature, whatever it was made of.
-    fn candidate(&self, shares: &[(ValidatorIndex, Signature)]) -> Option<Candidate> {
+    fn candidate(&self, shares: &[IndexedShare]) -> Option<Candidate> {
         let mut bad = Vec::new();
         let mut points = Vec::with_capacity(self.threshold());
         for (index, share) in shares {
@@ -169,7 +166,7 @@ impl ThresholdPublic {
     fn combine_checked(
         &self,
         message: &[u8],
-        shares: &[(ValidatorIndex, Signature)],
+        shares: &[IndexedShare],
     ) -> Result<Combined, CombineError> {
         let checked = self.check_shares(message, shares);
         let Some(enough) = checked.good.get(..self.threshold()) else {

@@ -5,7 +5,7 @@ use quorate_types::{Blake3, DomainTag, Signature, ThresholdKey, ValidatorIndex};
 
 use super::group_key::GroupKey;
 use super::weights::{Equation, Transcript};
-use super::{is_valid, parse_signature};
+use super::{IndexedShare, is_valid, parse_signature};
 use crate::SignatureError;
 use crate::bisect::bad_positions;
 use crate::bls::{
@@ -130,7 +130,7 @@ impl ThresholdPublic {
 
     /// n: how many members there are.
     #[must_use]
-    pub const fn members(&self) -> usize {
+    pub fn members(&self) -> usize {
         self.shares.len()
     }
 
@@ -176,18 +176,14 @@ impl ThresholdPublic {
     pub fn verify_shares_batch(
         &self,
         message: &[u8],
-        shares: &[(ValidatorIndex, Signature)],
+        shares: &[IndexedShare],
     ) -> Result<(), Vec<ValidatorIndex>> {
         let bad = self.check_shares(message, shares).bad;
         if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
 
     /// Sorts shares into valid ones, parsed, and the bad ones' indices.
-    pub(super) fn check_shares(
-        &self,
-        message: &[u8],
-        shares: &[(ValidatorIndex, Signature)],
-    ) -> CheckedShares {
+    pub(super) fn check_shares(&self, message: &[u8], shares: &[IndexedShare]) -> CheckedShares {
         let mut parsed = Vec::with_capacity(shares.len());
         let mut is_bad = vec![true; shares.len()];
         for (position, (index, share)) in shares.iter().enumerate() {
@@ -215,7 +211,7 @@ impl ThresholdPublic {
     fn invalid_shares(
         &self,
         message: &[u8],
-        shares: &[(ValidatorIndex, Signature)],
+        shares: &[IndexedShare],
         parsed: &[(usize, G1, G2)],
     ) -> Vec<usize> {
         let transcript = Transcript::new(Equation::Shares)
