@@ -189,7 +189,7 @@ type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 fn content(tables: &Tables) -> Model {
     tables
         .range(ACCOUNTS, ALL, usize::MAX)
-        .unwrap()
+        .expect("healthy")
         .into_iter()
         .collect()
 }
@@ -204,8 +204,10 @@ fn batch_of(step: u64, model: &Model) -> (Batch, Model) {
             batch.delete(ACCOUNTS, key.clone());
             after.remove(&key);
         } else {
-            let value =
-                vec![u8::try_from(step % 251).unwrap(); usize::try_from(entry * 40).unwrap()];
+            let value = vec![
+                u8::try_from(step % 251).expect("healthy");
+                usize::try_from(entry * 40).expect("healthy")
+            ];
             batch.put(ACCOUNTS, key.clone(), value.clone());
             after.insert(key, value);
         }

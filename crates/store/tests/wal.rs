@@ -28,11 +28,15 @@ fn open(disk: &MemoryDisk) -> Result<(Wal<MemoryDisk>, Recovered, Replayed), Wal
 /// A log whose groups are the given payloads, flushed one by one.
 fn written(groups: &[&[&[u8]]]) -> (MemoryDisk, Vec<Position>) {
     let disk = MemoryDisk::new();
-    let (mut wal, ..) = open(&disk).unwrap();
+    let (mut wal, ..) = open(&disk).expect("healthy");
     let mut positions = Vec::new();
     for group in groups {
-        positions.extend(group.iter().map(|payload| wal.append(5, payload).unwrap()));
-        wal.flush().unwrap();
+        positions.extend(
+            group
+                .iter()
+                .map(|payload| wal.append(5, payload).expect("healthy")),
+        );
+        wal.flush().expect("healthy");
     }
     (disk, positions)
 }
