@@ -18,7 +18,7 @@ pub struct Account {
     pub owner: IdentityKey,
     /// Sub-account number, so that one key may own several accounts.
     pub sub: u32,
-    /// Next sequence number of each lane that was ever used. Absent lanes start at 0.
+    /// Next sequence number of each lane that was ever used. Absent lanes start at 0. No zero entries.
     pub lanes: BTreeMap<u16, u64>,
     /// Unencumbered balance of each asset in atoms; only operations signed by the owner debit it. No zero entries.
     pub free: BTreeMap<AssetId, u128>,
@@ -90,6 +90,9 @@ impl Decode for Account {
             lanes: decode_map(reader, "lanes", LANES_MAX)?,
             free: decode_map(reader, "balances", ASSETS_MAX)?,
         };
+        if account.lanes.values().any(|next| *next == 0) {
+            return Err(CodecError::NotCanonical { field: "lanes" });
+        }
         if account.free.values().any(|amount| *amount == 0) {
             return Err(CodecError::NotCanonical { field: "balances" });
         }
