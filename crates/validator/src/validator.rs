@@ -1,0 +1,389 @@
+//! The state machine of one validator.
+
+use std::collections::BTreeMap;
+
+use quorate_consensus::{Checkpoint, Consensus, Options, Source, Status, VerifiedBlock};
+use quorate_types::{
+    BlockRef, Certificate, Commit, Committee, Evidence, FinalityShare, Header, HeaderHash, Height,
+    Round, Timestamp, ValidatorIndex,
+};
+
+use crate::finality::{Finality, FinalityStatus};
+use crate::job::{CandidateVerdict, CoinVerdict, Job};
+use crate::record::Record;
+
+/// How many heights lie between two checkpoints: what a restart replays at most, against a few kilobytes written for
+/// each checkpoint.
+pub const CHECKPOINT_HEIGHTS: u64 = 128;
+
+/// What happens to a validator.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A block from a peer, streamed or fetched.
+    Block {
+        /// The peer it came from, not necessarily the author.
+        from: ValidatorIndex,
+        /// The block.
+        block: VerifiedBlock,
+    },
+    /// A peer's finality share, from its own connection.
+    Share {
+        /// The peer.
+        from: ValidatorIndex,
+        /// The share, not verified.
+        share: FinalityShare,
+    },
+    /// A certificate that a peer offers.
+    Certificate {
+        /// The peer.
+        from: ValidatorIndex,
+        /// The certificate, not verified.
+        certificate: Certificate,
+    },
+    /// The answer to [`Job::Propose`].
+    Built(VerifiedBlock),
+    /// The answer to [`Job::Coin`].
+    Coin {
+        /// The round.
+        round: Round,
+        /// The verdict.
+        verdict: CoinVerdict,
+    },
+    /// The answer to [`Job::SignShare`].
+    ShareSigned(FinalityShare),
+    /// The answer to [`Job::Finality`].
+    Finality(Vec<CandidateVerdict>),
+    /// The answer to [`Effect::Execute`]: the header at the commit's height.
+    Executed(Header),
+    /// Whether the pool holds anything to propose.
+    PayloadWaiting(bool),
+    /// Time passed: see [`Validator::deadline`].
+    Tick,
+}
+
+/// What the driver must do, in order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Append `record` to the log; once it is durable, do `then`.
+    Persist {
+        /// What to append.
+        record: Record,
+        /// What may only happen once the record, and all before it, are durable.
+        then: Vec<Self>,
+    },
+    /// Send the own block to every peer.
+    SendBlock(VerifiedBlock),
+    /// Send the own share to every peer.
+    SendShare(FinalityShare),
+    /// Ask `peer` for blocks; answer each with [`Input::Block`].
+    Fetch {
+        /// Whom to ask.
+        peer: ValidatorIndex,
+        /// What for.
+        blocks: Vec<BlockRef>,
+    },
+    /// Run a job and answer with its input.
+    Compute(Job),
+    /// Execute a commit and answer with [`Input::Executed`].
+    Execute(Commit),
+    /// Remember that everything up to the checkpoint's height is executed, together with the ledger's state there. The
+    /// ledger has been handed all commits up to that height in earlier effects.
+    Checkpoint(Checkpoint),
+    /// A height became final.
+    Certified(Box<Certificate>),
+    /// An own block will never be output: put its payload back into the pool.
+    Reclaim(VerifiedBlock),
+    /// Keep this.
+    Evidence(Evidence),
+    /// This validator executed something else than what the committee certified, or than what it had signed before a
+    /// restart. Stop: going on would certify wrong state.
+    Diverged {
+        /// Where.
+        height: Height,
+        /// The header computed here.
+        own: HeaderHash,
+        /// The header certified, or signed before.
+        certified: HeaderHash,
+    },
+}
+
+/// Where to go on after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The last checkpoint, if one was reached.
+    pub checkpoint: Option<Checkpoint>,
+    /// All heights up to this one have stored certificates. At most the checkpoint's height.
+    pub certified: Height,
+    /// Headers above `certified` up to the checkpoint's height: executed, not known to be certified.
+    pub uncertified: Vec<Header>,
+}
+
+/// One validator.
+pub struct Validator {
+    me: ValidatorIndex,
+    consensus: Consensus,
+    finality: Finality,
+    /// Headers signed before a restart, for heights not executed again yet.
+    votes: BTreeMap<Height, HeaderHash>,
+    /// Own blocks that were not output yet.
+    own_blocks: BTreeMap<Round, VerifiedBlock>,
+    /// Headers whose shares are signed again once recovery is over.
+    unsigned: Vec<(Height, HeaderHash)>,
+    checkpointed: Height,
+    recovering: bool,
+    scratch: Vec<quorate_consensus::Effect>,
+}
+
+impl Validator {
+    /// A validator that must be fed its log with [`Validator::recover`] and then started, with an empty log too.
+    #[must_use]
+    pub fn new(
+        committee: &Committee,
+        me: ValidatorIndex,
+        options: Options,
+        resume: Resume,
+    ) -> Self {
+        let checkpointed = resume
+            .checkpoint
+            .as_ref()
+            .map_or(Height(0), |checkpoint| checkpoint.height);
+        let mut finality = Finality::new(usize::from(committee.quorum()), resume.certified);
+        let mut unsigned = Vec::new();
+        let mut none = Vec::new();
+        for header in resume.uncertified {
+            unsigned.push((header.height, header.hash()));
+            finality.executed(header, &mut none);
+        }
+        debug_assert!(none.is_empty(), "nothing certifies before there are shares");
+        Self {
+            me,
+            consensus: Consensus::new(committee.clone(), me, options, resume.checkpoint),
+            finality,
+            votes: BTreeMap::new(),
+            own_blocks: BTreeMap::new(),
+            unsigned,
+            checkpointed,
+            recovering: true,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Feeds one record of the log, in order. Commits beyond the checkpoint come out to be executed again.
+    pub fn recover(&mut self, now: Timestamp, record: Record, out: &mut Vec<Effect>) {
+        match record {
+            Record::Block(block) => {
+                if block.author() == self.me {
+                    self.own_blocks.insert(block.round(), block.clone());
+                }
+                let source = Source::Recovered;
+                self.agree(now, quorate_consensus::Input::Block { source, block }, out);
+            }
+            Record::Coin { round, signature } => {
+                let bad = Vec::new();
+                self.agree(
+                    now,
+                    quorate_consensus::Input::Coin {
+                        round,
+                        signature,
+                        bad,
+                    },
+                    out,
+                );
+            }
+            Record::Vote {
+                height,
+                header_hash,
+            } => {
+                self.votes.insert(height, header_hash);
+            }
+        }
+    }
+
+    /// Ends recovery: from now on blocks are proposed, fetched and signed for.
+    pub fn start(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        self.recovering = false;
+        self.consensus.start(now, &mut self.scratch);
+        self.translate(out);
+        for (height, header_hash) in std::mem::take(&mut self.unsigned) {
+            self.vote(height, header_hash, out);
+        }
+    }
+
+    /// Takes one input and appends what must be done.
+    pub fn step(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Block { from, block } => {
+                let source = Source::Peer(from);
+                self.agree(now, quorate_consensus::Input::Block { source, block }, out);
+            }
+            Input::Built(block) => {
+                self.own_blocks.insert(block.round(), block.clone());
+                let source = Source::Own;
+                self.agree(now, quorate_consensus::Input::Block { source, block }, out);
+            }
+            Input::Coin { round, verdict } => {
+                let bad = verdict.bad;
+                let input = match verdict.signature {
+                    Some(signature) => quorate_consensus::Input::Coin {
+                        round,
+                        signature,
+                        bad,
+                    },
+                    None => quorate_consensus::Input::CoinShort { round, bad },
+                };
+                self.agree(now, input, out);
+            }
+            Input::PayloadWaiting(waiting) => {
+                self.agree(now, quorate_consensus::Input::PayloadWaiting(waiting), out);
+            }
+            Input::Tick => self.agree(now, quorate_consensus::Input::Tick, out),
+            Input::Share { from, share } => self.finality.share(from, share, out),
+            Input::Certificate { from, certificate } => {
+                self.finality.certificate(from, &certificate, out)
+            }
+            Input::Finality(verdicts) => self.finality.verdicts(verdicts, out),
+            Input::Executed(header) => self.executed(header, out),
+            Input::ShareSigned(share) => {
+                out.push(Effect::SendShare(share));
+                self.finality.share(self.me, share, out);
+            }
+        }
+    }
+
+    /// When [`Input::Tick`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.consensus.deadline()
+    }
+
+    /// Where agreement stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.consensus.status()
+    }
+
+    /// Where finality stands.
+    #[must_use]
+    pub const fn finality(&self) -> FinalityStatus {
+        self.finality.status()
+    }
+
+    /// A block held in memory, to answer a peer's fetch.
+    #[must_use]
+    pub fn block(&self, reference: &BlockRef) -> Option<&VerifiedBlock> {
+        self.consensus.block(reference)
+    }
+
+    /// The engine of agreement, to look at.
+    #[must_use]
+    pub const fn consensus(&self) -> &Consensus {
+        &self.consensus
+    }
+
+    fn agree(&mut self, now: Timestamp, input: quorate_consensus::Input, out: &mut Vec<Effect>) {
+        self.consensus.step(now, input, &mut self.scratch);
+        self.translate(out);
+    }
+
+    /// Turns effects of agreement into the validator's.
+    fn translate(&mut self, out: &mut Vec<Effect>) {
+        let mut committed = None;
+        for effect in std::mem::take(&mut self.scratch) {
+            match effect {
+                quorate_consensus::Effect::Store(block) => {
+                    let then = if block.author() == self.me {
+                        vec![Effect::SendBlock(block.clone())]
+                    } else {
+                        Vec::new()
+                    };
+                    let record = Record::Block(block);
+                    out.push(Effect::Persist { record, then });
+                }
+                quorate_consensus::Effect::Propose { round, parents } => {
+                    out.push(Effect::Compute(Job::Propose { round, parents }));
+                }
+                quorate_consensus::Effect::Fetch { peer, blocks } => {
+                    out.push(Effect::Fetch { peer, blocks })
+                }
+                quorate_consensus::Effect::CombineCoin { round, shares } => {
+                    out.push(Effect::Compute(Job::Coin { round, shares }));
+                }
+                quorate_consensus::Effect::CoinKnown { round, signature } => {
+                    out.push(Effect::Persist {
+                        record: Record::Coin { round, signature },
+                        then: Vec::new(),
+                    })
+                }
+                quorate_consensus::Effect::Commit(commit) => {
+                    committed = Some(commit.height);
+                    self.forget_own(&commit);
+                    out.push(Effect::Execute(commit));
+                }
+                quorate_consensus::Effect::Dropped { own } => {
+                    if let Some(block) = self.own_blocks.remove(&own.round) {
+                        out.push(Effect::Reclaim(block));
+                    }
+                }
+                quorate_consensus::Effect::Evidence(evidence) => {
+                    out.push(Effect::Evidence(evidence))
+                }
+            }
+        }
+        if let Some(height) = committed
+            && !self.recovering
+            && height.0 - self.checkpointed.0 >= CHECKPOINT_HEIGHTS
+        {
+            self.checkpointed = height;
+            out.push(Effect::Checkpoint(self.consensus.checkpoint()));
+        }
+    }
+
+    fn forget_own(&mut self, commit: &Commit) {
+        for block in commit
+            .blocks
+            .iter()
+            .filter(|block| block.author() == self.me)
+        {
+            self.own_blocks.remove(&block.round());
+        }
+    }
+
+    /// A height was executed: vote for its header.
+    fn executed(&mut self, header: Header, out: &mut Vec<Effect>) {
+        let height = header.height;
+        let own = header.hash();
+        if let Some(signed) = self.votes.remove(&height).filter(|signed| *signed != own) {
+            let certified = signed;
+            out.push(Effect::Diverged {
+                height,
+                own,
+                certified,
+            });
+            return;
+        }
+        let certified = self.finality.status().certified;
+        self.finality.executed(header, out);
+        if height <= certified {
+            return;
+        }
+        if self.recovering {
+            self.unsigned.push((height, own));
+        } else {
+            self.vote(height, own, out);
+        }
+    }
+
+    /// Signs a header once the vote is durable. Signing again what was signed before a restart gives the same share.
+    fn vote(&self, height: Height, header_hash: HeaderHash, out: &mut Vec<Effect>) {
+        out.push(Effect::Persist {
+            record: Record::Vote {
+                height,
+                header_hash,
+            },
+            then: vec![Effect::Compute(Job::SignShare {
+                height,
+                header_hash,
+            })],
+        });
+    }
+}
