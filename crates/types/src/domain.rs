@@ -44,11 +44,13 @@ pub enum DomainTag {
     BatchWeights,
     /// Ed25519: a statement of a validator about itself, made when peers connect.
     Peer,
+    /// BLAKE3: chain, identity key and 32 random bytes, to what a validator's files are bound.
+    Store,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -68,6 +70,7 @@ impl DomainTag {
         Self::StateNode,
         Self::BatchWeights,
         Self::Peer,
+        Self::Store,
     ];
 
     /// The tag's eight bytes.
@@ -93,6 +96,7 @@ impl DomainTag {
             Self::StateNode => b"st-node\0",
             Self::BatchWeights => b"weights\0",
             Self::Peer => b"peer\0\0\0\0",
+            Self::Store => b"store\0\0\0",
         }
     }
 }
