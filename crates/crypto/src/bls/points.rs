@@ -147,7 +147,7 @@ macro_rules! point {
             fn sum_of<'a, const N: usize>(terms: impl Iterator<Item = (&'a Self, [u8; N])>, bits: usize) -> Self {
                 let mut points = Vec::with_capacity(terms.size_hint().0);
                 let mut scalars = Vec::with_capacity(terms.size_hint().0 * N);
-                // The identity adds nothing, and blst's batched conversions are not made for it.
+                // The identity adds nothing; without it, nothing rests on how blst's tables treat it.
                 for (point, scalar) in terms.filter(|(point, _)| !point.is_identity()) {
                     points.push(point.0);
                     scalars.extend_from_slice(&scalar);
