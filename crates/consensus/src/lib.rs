@@ -1,14 +1,22 @@
 //! placeholder docs, replaced below
 #![forbid(unsafe_code)]
 
+mod authors;
 mod checkpoint;
+mod coin;
+mod committer;
+mod dag;
 mod engine;
+mod fetch;
+mod intake;
 mod io;
 mod options;
+mod rule;
 mod status;
 mod verify;
 
 pub use checkpoint::Checkpoint;
+pub use coin::leaders;
 pub use engine::Consensus;
 pub use io::{Effect, Input, Source};
 #[cfg(any(test, feature = "mutants"))]

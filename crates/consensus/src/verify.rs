@@ -3,8 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use quorate_crypto::{IdentityPublic, parse_signature};
 use quorate_types::{
-    Block, BlockRef, ChainId, Committee, DomainTag, Epoch, Round, ShardId, ValidatorIndex,
+    Block, BlockRef, ChainId, Committee, DomainTag, Epoch, Member, Round, ShardId, ValidatorIndex,
 };
 
 /// A block that keeps every rule which can be checked without its parents. The engine takes no other.
@@ -137,6 +138,7 @@ pub enum VerifierError {
 #[derive(Clone, Debug)]
 pub struct Verifier {
     committee: Committee,
+    identities: Vec<IdentityPublic>,
 }
 
 impl Verifier {
@@ -145,8 +147,13 @@ impl Verifier {
     /// # Errors
     /// [`VerifierError`].
     pub fn new(committee: &Committee) -> Result<Self, VerifierError> {
+        let parse = |(member, key): (ValidatorIndex, &Member)| {
+            IdentityPublic::parse(&key.identity).map_err(|_| VerifierError::IdentityKey { member })
+        };
+        let members = committee.indices().zip(committee.members());
         Ok(Self {
             committee: committee.clone(),
+            identities: members.map(parse).collect::<Result<_, _>>()?,
         })
     }
 
@@ -170,9 +177,16 @@ impl Verifier {
         Ok(VerifiedBlock(Arc::new(block)))
     }
 
+    /// The share's own validity takes a pairing; a bad one shows when shares are combined.
     fn check_keys(&self, block: &Block) -> Result<(), BlockError> {
-        let _ = (block.digest(), DomainTag::BlockSignature);
-        Ok(())
+        let author = block.author();
+        let identity = &self.identities[author.position()];
+        identity
+            .verify(DomainTag::BlockSignature, block.digest(), block.signature())
+            .map_err(|_| BlockError::Signature { author })?;
+        parse_signature(block.coin_share())
+            .map(|_| ())
+            .map_err(|_| BlockError::CoinShare { author })
     }
 
     fn check_form(&self, block: &Block) -> Result<(), BlockError> {

@@ -1,0 +1,235 @@
+//! Blocks on their way into the DAG: first blocks and twins, and blocks that wait for a parent. All of it is bounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_types::{BlockId, BlockRef, Evidence, Round, ValidatorIndex};
+
+use crate::options::Options;
+use crate::verify::VerifiedBlock;
+
+/// Blocks seen and not yet held.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pending_max: usize,
+    pending_per_author_max: usize,
+    twins_max: usize,
+    /// The first block seen of each slot, held or not, and whether a second was.
+    slots: BTreeMap<(Round, ValidatorIndex), FirstSeen>,
+    /// Second blocks of a slot that no waiting block references.
+    twins: BTreeMap<BlockRef, VerifiedBlock>,
+    waiting: BTreeMap<BlockRef, Waiting>,
+    waiting_of: Vec<BTreeSet<BlockRef>>,
+    /// Every block that is not held, with the waiting blocks that have it as a parent.
+    awaited: BTreeMap<BlockRef, BTreeSet<BlockRef>>,
+}
+
+#[derive(Debug)]
+struct FirstSeen {
+    id: BlockId,
+    convicted: bool,
+}
+
+/// A block that waits for a parent.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) block: VerifiedBlock,
+    /// Whether the log has it.
+    pub(crate) stored: bool,
+    missing: usize,
+}
+
+/// How a block stands to its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The slot's first block.
+    First,
+    /// Another one, which some waiting block references: it is taken like a first.
+    ReferencedTwin,
+    /// Another one, which nothing references.
+    LooseTwin,
+}
+
+/// What became of a block that must wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It waits. In its place another block may have had to go.
+    Kept {
+        /// The block that was given up.
+        evicted: Option<BlockRef>,
+        /// Parents that nobody waits for since.
+        unwanted: Vec<BlockRef>,
+    },
+    /// It stands too high to push anything out.
+    Refused,
+}
+
+impl Intake {
+    pub(crate) fn new(options: &Options, size: u16) -> Self {
+        Self {
+            pending_max: options.pending_blocks_max.max(1),
+            pending_per_author_max: options.pending_per_author_max.max(1),
+            twins_max: options.twins_seen_max,
+            slots: BTreeMap::new(),
+            twins: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            waiting_of: vec![BTreeSet::new(); usize::from(size)],
+            awaited: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+    pub(crate) fn twin_count(&self) -> usize {
+        self.twins.len()
+    }
+    pub(crate) fn is_waiting(&self, block: &BlockRef) -> bool {
+        self.waiting.contains_key(block)
+    }
+    pub(crate) fn is_awaited(&self, block: &BlockRef) -> bool {
+        self.awaited.contains_key(block)
+    }
+
+    /// Authors of the blocks that wait for `block`, lowest waiting block first, each once.
+    pub(crate) fn dependent_authors(&self, block: &BlockRef) -> Vec<ValidatorIndex> {
+        let mut authors = Vec::new();
+        for dependent in self.awaited.get(block).into_iter().flatten() {
+            if !authors.contains(&dependent.author) {
+                authors.push(dependent.author);
+            }
+        }
+        authors
+    }
+
+    /// How a block stands to its slot, and evidence if it is the first to show that its author equivocates.
+    pub(crate) fn see(&mut self, block: &BlockRef) -> (Standing, Option<Evidence>) {
+        let slot = (block.round, block.author);
+        let first = self.slots.entry(slot).or_insert(FirstSeen {
+            id: block.id,
+            convicted: false,
+        });
+        if first.id == block.id {
+            return (Standing::First, None);
+        }
+        let evidence = (!first.convicted).then_some(Evidence::Equivocation {
+            first: BlockRef {
+                id: first.id,
+                ..*block
+            },
+            second: *block,
+        });
+        first.convicted = true;
+        if self.is_awaited(block) {
+            return (Standing::ReferencedTwin, evidence);
+        }
+        (Standing::LooseTwin, evidence)
+    }
+
+    /// Keeps a twin for when a block references it; whether there was room.
+    pub(crate) fn keep_twin(&mut self, block: VerifiedBlock) -> bool {
+        let room = self.twins.len() < self.twins_max;
+        if room {
+            self.twins.insert(block.reference(), block);
+        }
+        room
+    }
+
+    /// A kept twin, now that a block references it.
+    pub(crate) fn take_twin(&mut self, block: &BlockRef) -> Option<VerifiedBlock> {
+        self.twins.remove(block)
+    }
+
+    /// Lets a block wait for its `missing` parents. If there is no room, the highest waiting block goes, of the same
+    /// author or of all: low blocks are what high ones wait for.
+    pub(crate) fn wait(
+        &mut self,
+        block: VerifiedBlock,
+        stored: bool,
+        missing: &[BlockRef],
+    ) -> Waited {
+        let reference = block.reference();
+        let of_author = &self.waiting_of[reference.author.position()];
+        let highest = if of_author.len() >= self.pending_per_author_max {
+            of_author.last().copied()
+        } else if self.waiting.len() >= self.pending_max {
+            self.waiting.last_key_value().map(|(highest, _)| *highest)
+        } else {
+            None
+        };
+        if highest.is_some_and(|highest| highest < reference) {
+            return Waited::Refused;
+        }
+        let unwanted = highest.map_or_else(Vec::new, |highest| self.remove(&highest));
+        for parent in missing {
+            self.awaited.entry(*parent).or_default().insert(reference);
+        }
+        self.waiting_of[reference.author.position()].insert(reference);
+        let waiting = Waiting {
+            block,
+            stored,
+            missing: missing.len(),
+        };
+        self.waiting.insert(reference, waiting);
+        Waited::Kept {
+            evicted: highest,
+            unwanted,
+        }
+    }
+
+    /// `parent` needs no waiting for any more; returns the blocks that waited for nothing else, ascending.
+    pub(crate) fn release(&mut self, parent: &BlockRef) -> Vec<Waiting> {
+        let dependents = self.awaited.remove(parent).unwrap_or_default();
+        let mut ready = Vec::new();
+        for dependent in dependents {
+            let waiting = self
+                .waiting
+                .get_mut(&dependent)
+                .expect("dependents are waiting: removed together");
+            waiting.missing -= 1;
+            if waiting.missing == 0 {
+                ready.extend(self.take_waiting(&dependent));
+            }
+        }
+        ready
+    }
+
+    /// Forgets what is below `round`. Returns the missing blocks that need no waiting for any more, and those of them
+    /// or of others that nobody waits for now.
+    pub(crate) fn forget_below(&mut self, round: Round) -> (Vec<BlockRef>, Vec<BlockRef>) {
+        self.slots = self.slots.split_off(&(round, ValidatorIndex(0)));
+        self.twins.retain(|block, _| block.round >= round);
+        let low = self.waiting.keys().copied();
+        let low: Vec<BlockRef> = low.take_while(|block| block.round < round).collect();
+        let mut unwanted = Vec::new();
+        for block in low {
+            unwanted.extend(self.remove(&block));
+        }
+        let awaited = self.awaited.keys().copied();
+        let settled = awaited.take_while(|block| block.round < round).collect();
+        (settled, unwanted)
+    }
+
+    /// Gives a waiting block up; returns the parents that nobody waits for now.
+    pub(crate) fn remove(&mut self, block: &BlockRef) -> Vec<BlockRef> {
+        let Some(waiting) = self.take_waiting(block) else {
+            return Vec::new();
+        };
+        let mut unwanted = Vec::new();
+        for parent in waiting.block.parents() {
+            let Some(dependents) = self.awaited.get_mut(parent) else {
+                continue;
+            };
+            dependents.remove(block);
+            if dependents.is_empty() {
+                self.awaited.remove(parent);
+                unwanted.push(*parent);
+            }
+        }
+        unwanted
+    }
+
+    fn take_waiting(&mut self, block: &BlockRef) -> Option<Waiting> {
+        self.waiting_of[block.author.position()].remove(block);
+        self.waiting.remove(block)
+    }
+}
