@@ -284,6 +284,13 @@ fn other_spellings_of_one_value_are_refused() {
         Err(not_canonical("signatures"))
     );
 
+    let mut repeated = signed(2);
+    repeated.signatures[1].key_index = 0;
+    assert_eq!(
+        SignedTransaction::from_bytes(&repeated.to_bytes()),
+        Err(not_canonical("signatures"))
+    );
+
     // The last entry of one map, then of the other, moved before the first.
     let bytes = account(0, 2).to_bytes();
     let (head, entries) = bytes.split_at(bytes.len() - 40);
