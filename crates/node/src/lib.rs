@@ -1,0 +1,7 @@
+//! One validator as a process: its configuration, its key custody, its threads, its sockets and its disk.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod files;
+pub mod genesis_file;
+pub mod keystore;

@@ -1,0 +1,6 @@
+//! The files an operator handles: good ones come back as they were, bad ones are refused with the reason.
+#![forbid(unsafe_code)]
+
+mod config;
+mod genesis;
+mod keystore;
