@@ -1,6 +1,6 @@
 //! The facts a chain starts from, agreed by all its members before anything else. Their hash is the chain's id.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -182,21 +182,21 @@ impl Genesis {
         if let Some(pair) = self.assets.windows(2).find(|pair| pair[0].id >= pair[1].id) {
             return Err(GenesisError::Assets { at: pair[1].id });
         }
-        let listed: BTreeSet<AssetId> = self.assets.iter().map(|asset| asset.id).collect();
-        let named = self.allocations.iter().map(|allocation| allocation.asset);
-        let fee = (self.transfer_fee > 0).then_some(self.fee_asset);
-        if let Some(asset) = named.chain(fee).find(|asset| !listed.contains(asset)) {
-            return Err(GenesisError::UnknownAsset { asset });
+        let mut supplies: BTreeMap<AssetId, i128> =
+            self.assets.iter().map(|asset| (asset.id, 0)).collect();
+        if self.transfer_fee > 0 && !supplies.contains_key(&self.fee_asset) {
+            return Err(GenesisError::UnknownAsset {
+                asset: self.fee_asset,
+            });
         }
-        for asset in listed {
-            let sum = self
-                .allocations
-                .iter()
-                .filter(|allocation| allocation.asset == asset)
-                .try_fold(0u128, |sum, allocation| sum.checked_add(allocation.amount));
-            if sum.is_none_or(|sum| i128::try_from(sum).is_err()) {
-                return Err(GenesisError::Supply { asset });
-            }
+        for Allocation { asset, amount, .. } in &self.allocations {
+            let supply = supplies
+                .get_mut(asset)
+                .ok_or(GenesisError::UnknownAsset { asset: *asset })?;
+            *supply = i128::try_from(*amount)
+                .ok()
+                .and_then(|amount| supply.checked_add(amount))
+                .ok_or(GenesisError::Supply { asset: *asset })?;
         }
         Ok(())
     }
