@@ -5,6 +5,8 @@
 //! anchors. All decisions are final: votes and certificates are only ever added, and an anchor is the first slot that
 //! is not skipped, with everything before it skipped for good.
 
+#[cfg(any(test, feature = "test-utils"))]
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
 use quorate_types::{Round, ValidatorIndex};
@@ -23,7 +25,13 @@ pub(crate) struct Committer {
     /// The slots of `round` and the rounds after it; `None` where the coin is not known.
     rounds: VecDeque<Option<Vec<Slot>>>,
     decided: Decided,
+    #[cfg(any(test, feature = "test-utils"))]
+    journal: BTreeMap<(Round, ValidatorIndex), (Decision, bool)>,
 }
+
+/// Most decisions that tests can look back at.
+#[cfg(any(test, feature = "test-utils"))]
+const JOURNAL_MAX: usize = 4096;
 
 #[derive(Debug)]
 struct Slot {
@@ -49,6 +57,8 @@ impl Committer {
             position,
             rounds: VecDeque::new(),
             decided: Decided::default(),
+            #[cfg(any(test, feature = "test-utils"))]
+            journal: BTreeMap::new(),
         }
     }
 
@@ -139,45 +149,38 @@ impl Committer {
     /// Decides what can be decided after the tallies of `round` changed.
     fn decide<V: View>(&mut self, view: &V, round: Round) {
         let rule = self.rule;
-        let mut changed = false;
-        let (mut commits, mut skips) = (0, 0);
+        let mut made = Vec::new();
         for slot in self.open_slots(round) {
             slot.decision = rule.direct(&slot.tally, round, slot.author);
-            match slot.decision {
-                Some(Decision::Commit(_)) => commits += 1,
-                Some(Decision::Skip) => skips += 1,
-                None => continue,
-            }
-            changed = true;
+            made.extend(slot.decision.map(|decision| (slot.author, decision)));
         }
-        self.decided.direct_commits += commits;
-        self.decided.direct_skips += skips;
-        if changed {
-            self.decide_by_anchors(view);
+        if made.is_empty() {
+            return;
         }
+        for (author, decision) in made {
+            self.count(round, author, decision, true);
+        }
+        self.decide_by_anchors(view);
     }
 
     /// From the last slot to the first, so that each slot's anchor is decided, if it can be, before the slot is.
     fn decide_by_anchors<V: View>(&mut self, view: &V) {
         let rule = self.rule;
+        let mut made = Vec::new();
         // What a slot sees that looks up to the round at this offset.
         let mut anchors = vec![Anchor::Open; self.rounds.len() + 1];
-        for offset in (0..self.rounds.len()).rev() {
-            let round = self.round.forward(offset as u64);
-            let above = usize::try_from(rule.anchor_round(round).0 - self.round.0)
-                .expect("offsets fit memory");
-            let anchor = anchors.get(above).copied().unwrap_or(Anchor::Open);
-            let Some(slots) = &mut self.rounds[offset] else {
+        for (offset, slots) in self.rounds.iter_mut().enumerate().rev() {
+            let Some(slots) = slots else {
                 continue;
             };
-            if let Anchor::Committed(anchor) = anchor {
+            let round = self.round.forward(offset as u64);
+            let above = rule.anchor_round(round).0 - self.round.0;
+            let above = usize::try_from(above).expect("offsets fit memory");
+            if let Some(Anchor::Committed(anchor)) = anchors.get(above).copied() {
                 for slot in slots.iter_mut().filter(|slot| slot.decision.is_none()) {
                     let decision = rule.indirect(view, anchor, round, slot.author);
-                    match decision {
-                        Decision::Commit(_) => self.decided.indirect_commits += 1,
-                        Decision::Skip => self.decided.indirect_skips += 1,
-                    }
                     slot.decision = Some(decision);
+                    made.push((round, slot.author, decision));
                 }
             }
             let first = slots
@@ -189,6 +192,24 @@ impl Committer {
                 Some(_) => Anchor::Open,
             };
         }
+        for (round, author, decision) in made {
+            self.count(round, author, decision, false);
+        }
+    }
+
+    fn count(&mut self, round: Round, author: ValidatorIndex, decision: Decision, direct: bool) {
+        let decided = &mut self.decided;
+        let counter = match (decision, direct) {
+            (Decision::Commit(_), true) => &mut decided.direct_commits,
+            (Decision::Commit(_), false) => &mut decided.indirect_commits,
+            (Decision::Skip, true) => &mut decided.direct_skips,
+            (Decision::Skip, false) => &mut decided.indirect_skips,
+        };
+        *counter += 1;
+        #[cfg(any(test, feature = "test-utils"))]
+        self.note(round, author, decision, direct);
+        #[cfg(not(any(test, feature = "test-utils")))]
+        let _ = (round, author);
     }
 
     fn offset(&self, round: Round) -> Option<usize> {
@@ -211,13 +232,22 @@ impl Committer {
             .filter(|slot| slot.decision.is_none())
     }
 
-    /// The decision about a slot, for tests that look at more than the sequence.
+    /// Notes a decision that was just made.
     #[cfg(any(test, feature = "test-utils"))]
-    pub(crate) fn decision(&self, round: Round, author: ValidatorIndex) -> Option<Decision> {
-        let slot = self
-            .slots(round)?
-            .iter()
-            .find(|slot| slot.author == author)?;
-        slot.decision
+    fn note(&mut self, round: Round, author: ValidatorIndex, decision: Decision, direct: bool) {
+        self.journal.insert((round, author), (decision, direct));
+        while self.journal.len() > JOURNAL_MAX {
+            self.journal.pop_first();
+        }
+    }
+
+    /// What was decided about a slot, and whether directly.
+    #[cfg(any(test, feature = "test-utils"))]
+    pub(crate) fn decision(
+        &self,
+        round: Round,
+        author: ValidatorIndex,
+    ) -> Option<(Decision, bool)> {
+        self.journal.get(&(round, author)).copied()
     }
 }

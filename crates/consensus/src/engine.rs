@@ -19,7 +19,11 @@ use crate::fetch::Fetcher;
 use crate::intake::Intake;
 use crate::io::{Effect, Input};
 use crate::options::Options;
+#[cfg(any(test, feature = "test-utils"))]
+use crate::rule::Decision;
 use crate::rule::Rule;
+#[cfg(any(test, feature = "test-utils"))]
+use crate::status::Verdict;
 use crate::status::{Refused, Status};
 use crate::verify::VerifiedBlock;
 
@@ -295,6 +299,28 @@ impl Consensus {
 /// Looking deeper and choosing leaders, for tests.
 #[cfg(any(test, feature = "test-utils"))]
 impl Consensus {
+    /// What was decided about a slot and how, if that is not long ago.
+    #[must_use]
+    pub fn verdict(&self, round: Round, author: ValidatorIndex) -> Option<Verdict> {
+        let (decision, direct) = self.committer.decision(round, author)?;
+        Some(match decision {
+            Decision::Skip => Verdict::Skip { direct },
+            Decision::Commit(place) => Verdict::Commit {
+                direct,
+                block: {
+                    let slot = self.dag.slot(place.round, place.author);
+                    slot.get(usize::from(place.twin))?.block.reference()
+                },
+            },
+        })
+    }
+
+    /// Whether a block waits for a parent.
+    #[must_use]
+    pub fn is_waiting(&self, block: &BlockRef) -> bool {
+        self.intake.is_waiting(block)
+    }
+
     /// Names the leaders of `round` as a coin would.
     pub fn inject_leaders(
         &mut self,

@@ -6,6 +6,8 @@ mod checkpoint;
 mod coin;
 mod committer;
 mod dag;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod dag_text;
 mod engine;
 mod fetch;
 mod intake;
@@ -13,6 +15,10 @@ mod io;
 mod options;
 mod rule;
 mod status;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use checkpoint::Checkpoint;
@@ -22,5 +28,7 @@ pub use io::{Effect, Input, Source};
 #[cfg(any(test, feature = "mutants"))]
 pub use options::Mutation;
 pub use options::{FetchOptions, Options, Pacing};
+#[cfg(any(test, feature = "test-utils"))]
+pub use status::Verdict;
 pub use status::{Decided, Refused, Status};
 pub use verify::{BlockError, VerifiedBlock, Verifier, VerifierError};

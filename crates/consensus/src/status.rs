@@ -1,5 +1,7 @@
 //! What an operator wants to know about the engine.
 
+#[cfg(any(test, feature = "test-utils"))]
+use quorate_types::BlockRef;
 use quorate_types::{Height, Round};
 
 /// A view of the engine's state and counters, for metrics. Counters start at zero with the engine.
@@ -65,4 +67,22 @@ pub struct Decided {
     pub indirect_commits: u64,
     /// Skipped by an anchor.
     pub indirect_skips: u64,
+}
+
+/// What was decided about a slot and how, for tests.
+#[cfg(any(test, feature = "test-utils"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A block of the slot was committed.
+    Commit {
+        /// By certificates, rather than by an anchor.
+        direct: bool,
+        /// The block.
+        block: BlockRef,
+    },
+    /// The slot was skipped.
+    Skip {
+        /// By a quorum that supports none of its blocks, rather than by an anchor.
+        direct: bool,
+    },
 }
