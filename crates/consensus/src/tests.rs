@@ -1,3 +1,7 @@
 //! Tests of the crate as a whole.
 
+mod cluster;
 mod dags;
+mod differential;
+mod model;
+mod verifying;
