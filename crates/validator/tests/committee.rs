@@ -1,0 +1,365 @@
+//! Four whole validators with real keys, wired in a loop without loss: certificates come out, restarts contradict nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use quorate_consensus::Options;
+use quorate_crypto::IdentitySecret;
+use quorate_crypto::dealer::deal;
+use quorate_types::{
+    Certificate, ChainId, Commit, Committee, CommitteeHash, Epoch, FinalityShare, Hash32, Header,
+    HeaderHash, Height, Member, Round, RuleParameters, ShardId, Timestamp, ValidatorIndex,
+    merkle_root,
+};
+use quorate_validator::{
+    BlsCryptography, Cryptography, Effect, Input, Job, KeyError, Logged, Record, Resume, Validator,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+const N: u16 = 4;
+
+fn committee() -> (Committee, Vec<BlsCryptography>) {
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let dealt = deal(N, 3, &mut rng);
+    let identities: Vec<IdentitySecret> =
+        (0..N).map(|_| IdentitySecret::generate(&mut rng)).collect();
+    let members = identities
+        .iter()
+        .zip(&dealt.shares_public)
+        .map(|(identity, share)| Member {
+            identity: identity.public(),
+            share_key: *share,
+        })
+        .collect();
+    let chain = ChainId([9; 32]);
+    let committee =
+        Committee::new(chain, ShardId(0), Epoch(0), None, dealt.group, members).unwrap();
+    let secrets = identities.into_iter().zip(dealt.secrets);
+    let keys = secrets
+        .map(|(identity, share)| BlsCryptography::new(committee.clone(), identity, share).unwrap())
+        .collect();
+    (committee, keys)
+}
+
+fn options() -> Options {
+    let mut options = Options::new(RuleParameters::default());
+    options.pacing.idle_interval_micros = 0;
+    options.pacing.busy_interval_micros = 0;
+    options.pacing.quorum_wait_micros = 0;
+    options
+}
+
+/// A ledger that only hashes what it is given.
+fn execute(previous: &Header, commit: &Commit) -> Header {
+    Header {
+        height: commit.height,
+        previous: previous.hash(),
+        leader_round: commit.leader.round,
+        leader_author: commit.leader.author,
+        leader: commit.leader.id,
+        timestamp_ms: commit.timestamp_ms,
+        blocks_root: merkle_root(commit.blocks.iter().map(|block| block.reference().id)),
+        ..previous.clone()
+    }
+}
+
+fn genesis_header(committee: &Committee) -> Header {
+    Header {
+        chain: committee.chain(),
+        shard: committee.shard(),
+        epoch: committee.epoch(),
+        height: Height(0),
+        previous: HeaderHash([0; 32]),
+        leader_round: Round(0),
+        leader_author: ValidatorIndex(0),
+        leader: quorate_types::BlockId([0; 32]),
+        timestamp_ms: 0,
+        transactions_total: 0,
+        blocks_root: Hash32::ZERO,
+        receipts_root: Hash32::ZERO,
+        outbox_root: Hash32::ZERO,
+        state_root: Hash32::ZERO,
+        next_committee: CommitteeHash([0; 32]),
+    }
+}
+
+struct Seat {
+    validator: Validator,
+    head: Header,
+    log: Vec<(u8, Bytes)>,
+    certificates: BTreeMap<Height, Certificate>,
+    sent_blocks: BTreeMap<Round, quorate_types::BlockRef>,
+    votes: BTreeMap<Height, HeaderHash>,
+    shares: Vec<FinalityShare>,
+}
+
+struct Net<'a> {
+    keys: &'a [BlsCryptography],
+    members: Vec<Seat>,
+    queue: VecDeque<(usize, Input)>,
+    now: u64,
+}
+
+impl Net<'_> {
+    fn perform(&mut self, at: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Persist { record, then } => {
+                    if let Record::Vote {
+                        height,
+                        header_hash,
+                    } = &record
+                    {
+                        let earlier = self.members[at].votes.insert(*height, *header_hash);
+                        assert!(
+                            earlier.is_none_or(|earlier| earlier == *header_hash),
+                            "two votes at {height}"
+                        );
+                    }
+                    self.members[at].log.push((record.kind(), record.payload()));
+                    self.perform(at, then);
+                }
+                Effect::SendBlock(block) => {
+                    let earlier = self.members[at]
+                        .sent_blocks
+                        .insert(block.round(), block.reference());
+                    assert!(
+                        earlier.is_none_or(|earlier| earlier == block.reference()),
+                        "two blocks"
+                    );
+                    for to in (0..self.keys.len()).filter(|to| *to != at) {
+                        let decoded = quorate_types::Block::decode(block.bytes().clone()).unwrap();
+                        let block = self.keys[to].verify_block(decoded).unwrap();
+                        let from = ValidatorIndex(u16::try_from(at).unwrap());
+                        self.queue.push_back((to, Input::Block { from, block }));
+                    }
+                }
+                Effect::SendShare(share) => {
+                    self.members[at].shares.push(share);
+                    for to in (0..self.keys.len()).filter(|to| *to != at) {
+                        let from = ValidatorIndex(u16::try_from(at).unwrap());
+                        self.queue.push_back((to, Input::Share { from, share }));
+                    }
+                }
+                Effect::Compute(Job::Propose { round, parents }) => {
+                    let payload = [Bytes::from(format!("{at} at {round}"))];
+                    let block = self.keys[at]
+                        .propose(round, &parents, self.now, &payload)
+                        .unwrap();
+                    self.queue.push_back((at, Input::Built(block)));
+                }
+                Effect::Compute(job) => {
+                    let input = job.run(&self.keys[at]).expect("not a proposal");
+                    self.queue.push_back((at, input));
+                }
+                Effect::Execute(commit) => {
+                    let header = execute(&self.members[at].head, &commit);
+                    self.members[at].head = header.clone();
+                    self.queue.push_back((at, Input::Executed(header)));
+                }
+                Effect::Certified(certificate) => {
+                    let height = certificate.header.height;
+                    self.members[at].certificates.insert(height, *certificate);
+                }
+                Effect::Fetch { peer, blocks } => {
+                    for reference in blocks {
+                        let held = self.members[peer.position()]
+                            .validator
+                            .block(&reference)
+                            .cloned();
+                        self.queue
+                            .extend(held.map(|block| (at, Input::Block { from: peer, block })));
+                    }
+                }
+                Effect::Checkpoint(_) | Effect::Reclaim(_) => {}
+                Effect::Evidence(evidence) => panic!("nobody lies: {evidence:?}"),
+                Effect::Diverged { height, .. } => panic!("diverged at {height}"),
+            }
+        }
+    }
+
+    fn run_until(&mut self, height: Height) {
+        for _ in 0..20_000 {
+            if self
+                .members
+                .iter()
+                .all(|member| member.certificates.contains_key(&height))
+            {
+                return;
+            }
+            let Some((to, input)) = self.queue.pop_front() else {
+                for at in 0..self.members.len() {
+                    self.queue.push_back((at, Input::Tick));
+                }
+                self.now += 1000;
+                continue;
+            };
+            let mut out = Vec::new();
+            self.members[to]
+                .validator
+                .step(Timestamp(self.now), input, &mut out);
+            self.perform(to, out);
+        }
+        panic!("no certificate at {height}");
+    }
+
+    /// Starts member `at` again from its log.
+    fn restart(&mut self, at: usize, committee: &Committee) {
+        let me = ValidatorIndex(u16::try_from(at).unwrap());
+        let log = std::mem::take(&mut self.members[at].log);
+        self.queue.retain(|(to, _)| *to != at);
+        self.members[at].validator = Validator::new(committee, me, options(), Resume::default());
+        self.members[at].head = genesis_header(committee);
+        let mut out = Vec::new();
+        for (kind, bytes) in &log {
+            let record = match Logged::decode(*kind, bytes.clone()).unwrap() {
+                Logged::Block(block) => {
+                    Record::Block(self.keys[at].recovered_block(*block).unwrap())
+                }
+                Logged::Coin { round, signature } => Record::Coin { round, signature },
+                Logged::Vote {
+                    height,
+                    header_hash,
+                } => Record::Vote {
+                    height,
+                    header_hash,
+                },
+            };
+            self.members[at]
+                .validator
+                .recover(Timestamp(self.now), record, &mut out);
+        }
+        self.members[at]
+            .validator
+            .start(Timestamp(self.now), &mut out);
+        self.members[at].log = log;
+        self.perform(at, out);
+    }
+}
+
+fn net<'a>(committee: &Committee, keys: &'a [BlsCryptography]) -> Net<'a> {
+    let mut net = Net {
+        keys,
+        members: Vec::new(),
+        queue: VecDeque::new(),
+        now: 0,
+    };
+    for me in committee.indices() {
+        net.members.push(Seat {
+            validator: Validator::new(committee, me, options(), Resume::default()),
+            head: genesis_header(committee),
+            log: Vec::new(),
+            certificates: BTreeMap::new(),
+            sent_blocks: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            shares: Vec::new(),
+        });
+    }
+    for at in 0..net.members.len() {
+        let mut out = Vec::new();
+        net.members[at].validator.start(Timestamp(0), &mut out);
+        net.perform(at, out);
+    }
+    net
+}
+
+#[test]
+fn a_committee_certifies_and_all_certificates_agree_and_verify() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(12));
+    let first = net.members[0].certificates.clone();
+    for member in &net.members {
+        for (height, certificate) in &member.certificates {
+            let other = first.get(height);
+            assert!(
+                other.is_none_or(|other| other == certificate),
+                "height {height}"
+            );
+        }
+    }
+    for certificate in first.values() {
+        let message = certificate.header.hash().signing_bytes();
+        let key = quorate_crypto::GroupKey::parse(committee.group_key()).unwrap();
+        key.verify(&message, &certificate.signature).unwrap();
+    }
+}
+
+#[test]
+fn a_restart_from_the_log_repeats_what_was_sent_and_goes_on() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(5));
+    let before = net.members[2].certificates.clone();
+    net.members[2].certificates.clear();
+    net.restart(2, &committee);
+    // A node that reconnects gets certificates of what its peer has certified, and its peers' shares above that.
+    for certificate in net.members[0].certificates.clone().into_values() {
+        let from = ValidatorIndex(0);
+        net.queue
+            .push_back((2, Input::Certificate { from, certificate }));
+    }
+    for from in [0u16, 1, 3] {
+        for share in net.members[usize::from(from)].shares.clone() {
+            let from = ValidatorIndex(from);
+            net.queue.push_back((2, Input::Share { from, share }));
+        }
+    }
+    let further = net
+        .members
+        .iter()
+        .map(|member| member.head.height.0)
+        .max()
+        .unwrap()
+        + 5;
+    net.run_until(Height(further));
+    for (height, certificate) in before {
+        assert_eq!(net.members[2].certificates.get(&height), Some(&certificate));
+    }
+}
+
+#[test]
+fn a_vote_that_the_ledger_does_not_repeat_stops_the_validator() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(2));
+    let me = ValidatorIndex(1);
+    let mut validator = Validator::new(&committee, me, options(), Resume::default());
+    let mut out = Vec::new();
+    let vote = Record::Vote {
+        height: Height(1),
+        header_hash: HeaderHash([1; 32]),
+    };
+    validator.recover(Timestamp(0), vote, &mut out);
+    let header = net.members[0].certificates[&Height(1)].header.clone();
+    validator.step(Timestamp(0), Input::Executed(header), &mut out);
+    assert!(matches!(
+        out[..],
+        [Effect::Diverged {
+            height: Height(1),
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn keys_of_nobody_and_of_somebody_else_are_refused() {
+    let (committee, _) = committee();
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let dealt = deal(N, 3, &mut rng);
+    let identities: Vec<IdentitySecret> =
+        (0..N).map(|_| IdentitySecret::generate(&mut rng)).collect();
+    let mut shares = dealt.secrets.into_iter();
+    let stranger = IdentitySecret::generate(&mut rng);
+    let refused = BlsCryptography::new(committee.clone(), stranger, shares.next().unwrap()).err();
+    assert!(matches!(refused, Some(KeyError::NotMember)));
+    let first = identities.into_iter().next().unwrap();
+    let refused = BlsCryptography::new(committee, first, shares.next().unwrap()).err();
+    assert!(matches!(
+        refused,
+        Some(KeyError::ForeignShare {
+            index: ValidatorIndex(0)
+        })
+    ));
+}
