@@ -1,4 +1,5 @@
 //! Four whole validators with real keys, wired in a loop without loss: certificates come out, restarts contradict nothing.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::collections::{BTreeMap, VecDeque};
 
