@@ -3,5 +3,6 @@
 mod cluster;
 mod dags;
 mod differential;
+mod engine;
 mod model;
 mod verifying;
