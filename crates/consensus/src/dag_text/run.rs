@@ -6,7 +6,7 @@ use quorate_types::{
     BlockRef, Commit, Committee, Round, RuleParameters, Timestamp, ValidatorIndex,
 };
 
-use super::{At, DagTextError, Name, Parents, Problem, Scenario, Statement};
+use super::{DagTextError, Name, Parents, Problem, Scenario, Statement};
 use crate::engine::Consensus;
 use crate::io::{Effect, Input, Source};
 use crate::options::Options;
@@ -62,11 +62,6 @@ impl Scenario {
             done.map_err(|problem| DagTextError { at: *at, problem })?;
         }
         Ok(run.commits)
-    }
-
-    /// Where each statement stands, for messages about a whole text.
-    pub fn lines(&self) -> impl Iterator<Item = At> {
-        self.statements.iter().map(|(at, _)| *at)
     }
 }
 
