@@ -27,8 +27,8 @@ pub enum Outcome {
         /// The changes.
         deltas: Vec<Delta>,
     },
-    /// It was not; it burned its sequence number and fee and nothing else. [`RejectCode::BadSequence`] and codes that
-    /// concern form, chain or signature burn nothing.
+    /// It was not; it burned its sequence number and fee and nothing else. [`RejectCode::BadSequence`],
+    /// [`RejectCode::Expired`] and codes that concern form, chain or signature burn nothing.
     Rejected {
         /// Why.
         code: RejectCode,
