@@ -1,7 +1,9 @@
 //! One validator as a process: its configuration, its key custody, its threads, its sockets and its disk.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod config;
 pub mod files;
 pub mod genesis_file;
 pub mod keystore;
+pub mod net;
