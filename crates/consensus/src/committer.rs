@@ -110,7 +110,9 @@ impl Committer {
             self.rounds.resize_with(offset + 1, || None);
         }
         self.rounds[offset] = Some(named);
-        self.decide(view, round);
+        self.decide_directly(round);
+        // Its slots' anchor may be decided already: coins can come late and out of order.
+        self.decide_by_anchors(view);
     }
 
     /// Counts a block that has just been accepted.
@@ -148,19 +150,23 @@ impl Committer {
 
     /// Decides what can be decided after the tallies of `round` changed.
     fn decide<V: View>(&mut self, view: &V, round: Round) {
+        if self.decide_directly(round) {
+            self.decide_by_anchors(view);
+        }
+    }
+
+    /// Whether the tallies of `round` decide a slot.
+    fn decide_directly(&mut self, round: Round) -> bool {
         let rule = self.rule;
         let mut made = Vec::new();
         for slot in self.open_slots(round) {
             slot.decision = rule.direct(&slot.tally, round, slot.author);
             made.extend(slot.decision.map(|decision| (slot.author, decision)));
         }
-        if made.is_empty() {
-            return;
-        }
-        for (author, decision) in made {
+        for &(author, decision) in &made {
             self.count(round, author, decision, true);
         }
-        self.decide_by_anchors(view);
+        !made.is_empty()
     }
 
     /// From the last slot to the first, so that each slot's anchor is decided, if it can be, before the slot is.

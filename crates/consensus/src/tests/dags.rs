@@ -26,6 +26,7 @@ const DAGS: &[(&str, &str)] = dags![
     "indirect_commit_w5",
     "indirect_skip_w4",
     "indirect_skip_w5",
+    "late_coin_w4",
     "late_leader_w4",
     "late_leader_w5",
     "missing_parents_w4",

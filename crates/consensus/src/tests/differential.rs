@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::model::{Model, Output};
 use crate::test_utils;
-use crate::{Consensus, Effect, Input, Mutation, Options, Source, VerifiedBlock};
+use crate::{Consensus, Decided, Effect, Input, Mutation, Options, Source, VerifiedBlock};
 
 /// A number below `bound`.
 pub(super) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
@@ -144,7 +144,7 @@ fn run(
     case: &Case,
     rng: &mut ChaCha8Rng,
     mutation: Option<Mutation>,
-) -> Result<Vec<Output>, TestCaseError> {
+) -> Result<(Vec<Output>, Decided), TestCaseError> {
     let mut options = case.options;
     options.mutation = mutation;
     let mut consensus = Consensus::new(case.committee.clone(), ValidatorIndex(0), options, None);
@@ -197,7 +197,7 @@ fn run(
     let status = consensus.status();
     prop_assert_eq!(status.waiting_blocks, 0);
     prop_assert_eq!(status.missing_blocks, 0);
-    Ok(commits)
+    Ok((commits, status.decided))
 }
 
 pub(super) fn output(commit: &Commit) -> Output {
@@ -222,14 +222,14 @@ fn shapes() -> impl Strategy<Value = Shape> {
     )
 }
 
-fn compare(shape: Shape, mutation: Option<Mutation>) -> Result<usize, TestCaseError> {
+fn compare(shape: Shape, mutation: Option<Mutation>) -> Result<Decided, TestCaseError> {
     let mut rng = ChaCha8Rng::seed_from_u64(shape.seed);
     let case = generate(shape, &mut rng);
-    let first = run(&case, &mut rng, mutation)?;
-    let second = run(&case, &mut rng, mutation)?;
+    let (first, decided) = run(&case, &mut rng, mutation)?;
+    let (second, _) = run(&case, &mut rng, mutation)?;
     let common = first.len().min(second.len());
     prop_assert_eq!(&first[..common], &second[..common]);
-    Ok(first.len())
+    Ok(decided)
 }
 
 proptest! {
@@ -241,9 +241,10 @@ proptest! {
     }
 }
 
-/// Of a hundred fixed DAGs, how many commit something, and how many expose `mutation`.
-fn hundred(mutation: Option<Mutation>) -> (usize, usize) {
-    let outcomes = (0..100).map(|seed| {
+/// Of a hundred fixed DAGs, how many expose `mutation`, and what the others decide.
+fn hundred(mutation: Option<Mutation>) -> (usize, Decided) {
+    let (mut wrong, mut sum) = (0, Decided::default());
+    for seed in 0..100 {
         let shape = Shape {
             seed,
             size: 4,
@@ -254,28 +255,56 @@ fn hundred(mutation: Option<Mutation>) -> (usize, usize) {
             lazy: 3,
             sparse: 6,
         };
-        compare(shape, mutation)
-    });
-    let outcomes: Vec<_> = outcomes.collect();
-    let committing = outcomes
-        .iter()
-        .filter(|outcome| matches!(outcome, Ok(1..)))
-        .count();
-    let wrong = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-    (committing, wrong)
+        let Ok(decided) = compare(shape, mutation) else {
+            wrong += 1;
+            continue;
+        };
+        sum.direct_commits += decided.direct_commits;
+        sum.direct_skips += decided.direct_skips;
+        sum.indirect_commits += decided.indirect_commits;
+        sum.indirect_skips += decided.indirect_skips;
+    }
+    (wrong, sum)
 }
 
 #[test]
-fn random_dags_commit_and_expose_each_mutant() {
-    let (committing, wrong) = hundred(None);
-    assert!(committing > 80, "{committing}");
+fn random_dags_decide_in_every_way_and_expose_each_mutant() {
+    let (wrong, decided) = hundred(None);
     assert_eq!(wrong, 0);
+    let Decided {
+        direct_commits,
+        direct_skips,
+        indirect_commits,
+        indirect_skips,
+    } = decided;
+    let kinds = [
+        direct_commits,
+        direct_skips,
+        indirect_commits,
+        indirect_skips,
+    ];
+    assert!(kinds.iter().all(|count| *count > 10), "{decided:?}");
     for mutation in [
         Mutation::CertificateBelowQuorum,
         Mutation::SkipPerTwin,
         Mutation::AnchorTooEarly,
     ] {
-        let (_, wrong) = hundred(Some(mutation));
-        assert!(wrong > 0, "{mutation:?}");
+        assert!(hundred(Some(mutation)).0 > 0, "{mutation:?}");
     }
+}
+
+/// A coin that came after the anchor of the slots it named had been decided was not acted on.
+#[test]
+fn a_late_coin_finds_its_anchor_decided() {
+    let shape = Shape {
+        seed: 5_383_405_174_905_480_404,
+        size: 7,
+        wave: 4,
+        leaders: 1,
+        gc_depth: 8,
+        rounds: 13,
+        lazy: 1,
+        sparse: 7,
+    };
+    compare(shape, None).expect("the engine agrees with the model");
 }
