@@ -181,6 +181,12 @@ impl Admission {
         self.reservations.len()
     }
 
+    /// Whether this transaction is pending.
+    #[must_use]
+    pub fn is_pending(&self, id: &TransactionId) -> bool {
+        self.reservations.contains_key(id)
+    }
+
     /// Whether nothing is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
