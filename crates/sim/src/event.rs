@@ -1,0 +1,135 @@
+//! What happens in a world, and in which order.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use quorate_types::{
+    Block, BlockRef, Certificate, FinalityShare, Height, Round, Timestamp, ValidatorIndex,
+};
+use quorate_validator::Job;
+
+/// What one validator sends another.
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    /// A block: streamed by its author, or the answer to a fetch.
+    Block(Arc<Block>),
+    Share(FinalityShare),
+    Certificate(Arc<Certificate>),
+    /// Asks for blocks.
+    Fetch(Arc<Vec<BlockRef>>),
+    /// A connection was made: stream what is missing here.
+    Hello {
+        /// All heights up to this one are certified here.
+        certified: Height,
+        /// The highest round of the receiver's own blocks that is held here.
+        held: Round,
+        /// Whether the sender has had a greeting, so that it needs none back.
+        answer: bool,
+    },
+}
+
+/// What happens at one instant.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A message arrives.
+    Deliver {
+        from: ValidatorIndex,
+        to: ValidatorIndex,
+        /// The boot of the receiver that it was sent to.
+        boot: u64,
+        message: Message,
+    },
+    /// Something is done inside a process; ignored if it was of an earlier boot.
+    Internal {
+        at: ValidatorIndex,
+        boot: u64,
+        what: Internal,
+    },
+    /// A validator that is down starts again.
+    Restart { at: ValidatorIndex, boot: u64 },
+    /// The next fault is due.
+    Fault,
+    /// A fault ends.
+    Mend(Mend),
+    /// The next client comes.
+    Client,
+}
+
+/// What is done inside a process.
+#[derive(Clone, Debug)]
+pub(crate) enum Internal {
+    Tick,
+    /// The disk has made the log's current group durable.
+    LogSynced,
+    /// The disk has made the tables' current transaction durable.
+    TablesSynced,
+    /// A job of cryptography is done.
+    Job {
+        job: Job,
+        /// The payload of a proposal.
+        payload: Vec<bytes::Bytes>,
+    },
+    /// The executor is done with what is first in its queue.
+    Executed,
+}
+
+/// What ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// The cut of one direction of a link.
+    Cut(ValidatorIndex, ValidatorIndex),
+    /// The slowness of one direction of a link.
+    Slow(ValidatorIndex, ValidatorIndex),
+}
+
+/// Events by time, those of one instant in the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Timestamp,
+    sequence: u64,
+    event: Event,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, at: Timestamp, event: Event) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.heap.push(Reverse(Entry {
+            at,
+            sequence,
+            event,
+        }));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Timestamp, Event)> {
+        let Reverse(entry) = self.heap.pop()?;
+        Some((entry.at, entry.event))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}

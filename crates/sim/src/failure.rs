@@ -1,0 +1,286 @@
+//! What can go wrong in a run.
+
+use std::fmt;
+
+use quorate_types::{BlockRef, Evidence, HeaderHash, Height, Round, ValidatorIndex};
+
+use crate::trace::Moment;
+
+/// A broken promise of safety.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Two commits at one height.
+    #[error(
+        "validator {validator} commits {leader:?} at height {height}, where {known:?} was committed before"
+    )]
+    Commit {
+        /// Who committed the second.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+        /// Its leader.
+        leader: BlockRef,
+        /// The first one's leader.
+        known: BlockRef,
+    },
+    /// Two headers at one height.
+    #[error(
+        "validator {validator} has another header at height {height} than was seen there before"
+    )]
+    Header {
+        /// Who computed the second.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+    },
+    /// An honest validator sent two own blocks of one round.
+    #[error("an honest validator sent both {first:?} and {second:?}")]
+    Equivocation {
+        /// The block sent first.
+        first: BlockRef,
+        /// The block sent later.
+        second: BlockRef,
+    },
+    /// An honest validator signed two headers of one height.
+    #[error("honest validator {validator} signed two headers at height {height}")]
+    TwoShares {
+        /// Who signed.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+    },
+    /// A certificate does not verify, or differs from another of its height.
+    #[error("validator {validator} shows a bad certificate of height {height}")]
+    Certificate {
+        /// Who shows it.
+        validator: ValidatorIndex,
+        /// Of which height.
+        height: Height,
+    },
+    /// Certificates came out of order.
+    #[error("validator {validator} certifies height {height} after {before}")]
+    CertificateGap {
+        /// Who certifies.
+        validator: ValidatorIndex,
+        /// What it certifies.
+        height: Height,
+        /// What it certified before.
+        before: Height,
+    },
+    /// An honest validator was accused.
+    #[error("validator {validator} has evidence against an honest one: {evidence:?}")]
+    FalseEvidence {
+        /// The accuser.
+        validator: ValidatorIndex,
+        /// The evidence.
+        evidence: Evidence,
+    },
+    /// A transaction was ordered twice although its client sent it once.
+    #[error("{block:?}, output at height {height}, carries a transaction that was ordered before")]
+    OrderedTwice {
+        /// The block that carries it the second time.
+        block: BlockRef,
+        /// Where it is output.
+        height: Height,
+    },
+    /// A validator found that it had executed something else than what is certified, or than what it had signed.
+    #[error(
+        "validator {validator} computed {own} at height {height}, but {certified} is certified or was signed"
+    )]
+    Diverged {
+        /// Who.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+        /// What it computed.
+        own: HeaderHash,
+        /// What is certified or was signed.
+        certified: HeaderHash,
+    },
+    /// Balances and fees do not add up to the supply.
+    #[error("balances of validator {validator} do not add up at height {height}: {error}")]
+    Conservation {
+        /// Whose state.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+        /// What the ledger says.
+        error: quorate_ledger::LedgerError,
+    },
+    /// A validator cannot start from what it has written itself.
+    #[error("validator {validator} cannot restart: {error}")]
+    Restart {
+        /// Who.
+        validator: ValidatorIndex,
+        /// Why.
+        error: RestartError,
+    },
+    /// A commit cannot be executed.
+    #[error("validator {validator} cannot execute height {height}: {error}")]
+    Execution {
+        /// Who.
+        validator: ValidatorIndex,
+        /// Where.
+        height: Height,
+        /// What the ledger says.
+        error: quorate_ledger::LedgerError,
+    },
+}
+
+/// Why a validator cannot start again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestartError {
+    /// The log does not open.
+    #[error(transparent)]
+    Log(#[from] quorate_store::wal::WalError),
+    /// A record of the log does not decode.
+    #[error(transparent)]
+    Record(#[from] quorate_validator::LoggedError),
+    /// A block of the log is not of this committee.
+    #[error("block of the log: {0}")]
+    Block(#[from] quorate_consensus::BlockError),
+    /// The checkpoint does not decode.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] quorate_types::CodecError),
+    /// The stored state is not what its header says.
+    #[error(transparent)]
+    Ledger(#[from] quorate_ledger::LedgerError),
+}
+
+/// Where a world stood when it should have gone on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// What was waited for.
+    pub waiting: Waiting,
+    /// The highest round when the network healed.
+    pub healed_round: Round,
+    /// The highest round now.
+    pub round: Round,
+    /// The height that every honest validator should have certified.
+    pub target: Height,
+    /// What each validator has committed and certified.
+    pub reached: Vec<(Height, Height)>,
+    /// Transactions that honest validators had taken, that nobody has lost, and that are not ordered.
+    pub owed: usize,
+}
+
+/// What did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Enough heights certified within the bound in rounds.
+    Rounds,
+    /// The same, within the bound in time.
+    Time,
+    /// Anything at all: no event was left.
+    Events,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = match self.waiting {
+            Waiting::Rounds => "too many rounds went by",
+            Waiting::Time => "too much time went by",
+            Waiting::Events => "nothing is left to happen",
+        };
+        write!(
+            f,
+            "{waiting}: healed at round {}, now at round {}, height {} should be certified; committed and certified:",
+            self.healed_round, self.round, self.target
+        )?;
+        for (committed, certified) in &self.reached {
+            write!(f, " {committed}/{certified}")?;
+        }
+        write!(f, "; {} transactions are not ordered", self.owed)
+    }
+}
+
+/// Why a seed failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A promise of safety was broken.
+    Safety(Violation),
+    /// Nothing, or not enough, happened after the network had healed.
+    Liveness(Stall),
+    /// The program panicked, with this message.
+    Crash(String),
+    /// Two runs of the seed differ.
+    Determinism {
+        /// Hash of the first run's trace.
+        first: [u8; 32],
+        /// Hash of the second's.
+        second: [u8; 32],
+    },
+}
+
+impl Cause {
+    /// The exit code that tells this kind of failure from the others.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Crash(_) => 3,
+            Self::Liveness(_) => 4,
+            Self::Safety(_) => 5,
+            Self::Determinism { .. } => 6,
+        }
+    }
+
+    /// One word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Crash(_) => "crash",
+            Self::Liveness(_) => "liveness",
+            Self::Safety(_) => "safety",
+            Self::Determinism { .. } => "determinism",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Safety(violation) => violation.fmt(f),
+            Self::Liveness(stall) => stall.fmt(f),
+            Self::Crash(message) => write!(f, "panic: {message}"),
+            Self::Determinism { first, second } => write!(
+                f,
+                "two runs have the traces {} and {}",
+                hex::encode(first),
+                hex::encode(second)
+            ),
+        }
+    }
+}
+
+/// A failed seed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed} of {validators} validators, {}: {cause}", cause.name())]
+pub struct Failure {
+    /// n.
+    pub validators: u16,
+    /// The seed.
+    pub seed: u64,
+    /// What went wrong.
+    pub cause: Cause,
+    /// What the seed drew.
+    pub mix: String,
+    /// The last moments before.
+    pub timeline: Vec<Moment>,
+}
+
+impl Failure {
+    /// The command that shows the failure again.
+    #[must_use]
+    pub fn replay_command(&self) -> String {
+        let Self {
+            validators, seed, ..
+        } = self;
+        let check = if matches!(self.cause, Cause::Determinism { .. }) {
+            " --check-determinism"
+        } else {
+            ""
+        };
+        let end = seed.saturating_add(1);
+        format!("quorate sim --validators {validators} --seeds {seed}..{end}{check}")
+    }
+}

@@ -1,0 +1,94 @@
+//! What all validators of a world share: clock, queue, network, chance, and those who watch.
+
+use std::sync::Arc;
+
+use quorate_types::{Timestamp, ValidatorIndex};
+
+use crate::checker::Checker;
+use crate::dice::Dice;
+use crate::event::{Event, Internal, Message, Queue};
+use crate::mix::Mix;
+use crate::network::Network;
+use crate::options::DriverFault;
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// Everything but the validators.
+pub(crate) struct Hub {
+    pub(crate) now: Timestamp,
+    pub(crate) queue: Queue,
+    pub(crate) network: Network,
+    pub(crate) dice: Dice,
+    pub(crate) mix: Mix,
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) checker: Checker,
+    pub(crate) trace: Trace,
+    pub(crate) counters: Counters,
+    pub(crate) driver_fault: Option<DriverFault>,
+    /// How often each validator has been started.
+    pub(crate) boots: Vec<u64>,
+    /// Whether the faults are over.
+    pub(crate) healed: bool,
+}
+
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) events: u64,
+    pub(crate) messages: u64,
+    pub(crate) crashes: u64,
+    pub(crate) partitions: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) torn_bytes: u64,
+    pub(crate) fetches: u64,
+    pub(crate) reclaimed: u64,
+}
+
+impl Hub {
+    /// Puts a message on its way, or two of it.
+    pub(crate) fn send(&mut self, from: ValidatorIndex, to: ValidatorIndex, message: Message) {
+        let boot = self.boots[to.position()];
+        if self.network.duplicates(&self.mix, &mut self.dice) {
+            self.transmit(from, to, boot, message.clone());
+        }
+        self.transmit(from, to, boot, message);
+    }
+
+    /// Puts one message on its way, to the boot of the receiver that it was sent to.
+    pub(crate) fn transmit(
+        &mut self,
+        from: ValidatorIndex,
+        to: ValidatorIndex,
+        boot: u64,
+        message: Message,
+    ) {
+        self.counters.messages += 1;
+        let delay = self.network.delay(from, to, &self.mix, &mut self.dice);
+        let event = Event::Deliver {
+            from,
+            to,
+            boot,
+            message,
+        };
+        self.queue.push(self.now.plus_micros(delay), event);
+    }
+
+    pub(crate) fn peers(&self, me: ValidatorIndex) -> impl Iterator<Item = ValidatorIndex> + use<> {
+        self.setup
+            .committee
+            .indices()
+            .filter(move |peer| *peer != me)
+    }
+
+    /// Lets something happen inside the present boot of a validator.
+    pub(crate) fn after(&mut self, micros: u64, at: ValidatorIndex, what: Internal) {
+        let boot = self.boots[at.position()];
+        let event = Event::Internal { at, boot, what };
+        self.queue.push(self.now.plus_micros(micros), event);
+    }
+
+    /// A draw from bounds in microseconds.
+    pub(crate) fn draw(&mut self, bounds: (u64, u64)) -> u64 {
+        self.dice.between(bounds.0, bounds.1)
+    }
+}

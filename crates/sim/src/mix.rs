@@ -1,0 +1,234 @@
+//! What a seed draws: how its network, disks and clients are, and what goes wrong how often.
+
+use std::fmt;
+
+use quorate_types::{Execution, RuleParameters};
+
+use crate::dice::Dice;
+use crate::options::{Behaviour, Scenario, SimOptions};
+
+/// One in so many seeds runs the real cryptography.
+const REAL_CRYPTOGRAPHY_EVERY: u64 = 20;
+
+/// A seed's own mix. All times are in microseconds, all chances in a thousand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mix {
+    pub(crate) real_cryptography: bool,
+    pub(crate) rule: RuleParameters,
+    pub(crate) execution: Execution,
+    pub(crate) behaviours: Vec<Behaviour>,
+    /// Bounds of a link's own least one-way delay.
+    pub(crate) delay: (u64, u64),
+    /// Most that is added to a message's delay.
+    pub(crate) jitter: u64,
+    /// Chance of a message that takes up to twenty times as long.
+    pub(crate) straggle: u64,
+    pub(crate) loss: u64,
+    pub(crate) duplicate: u64,
+    /// How long it takes to notice a loss and to send again.
+    pub(crate) retransmit: u64,
+    pub(crate) sync: (u64, u64),
+    pub(crate) job: (u64, u64),
+    pub(crate) segment_bytes: u64,
+    /// Mean time between two faults.
+    pub(crate) fault_interval: u64,
+    pub(crate) faults: FaultWeights,
+    /// How long a fault lasts, at most.
+    pub(crate) fault_length: u64,
+    /// How many validators may be down at one time, but for those that go down all together.
+    pub(crate) down_max: u16,
+    /// Mean time between two transactions; 0: there are none.
+    pub(crate) load_interval: u64,
+    /// The fault phase ends when some validator is at this round.
+    pub(crate) fault_rounds: u64,
+    /// Or after this time.
+    pub(crate) fault_time: u64,
+}
+
+/// How often which fault is drawn, relative to the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FaultWeights {
+    pub(crate) crash: u64,
+    pub(crate) crash_between_effects: u64,
+    pub(crate) crash_all: u64,
+    pub(crate) partition: u64,
+    pub(crate) isolate: u64,
+    pub(crate) cut_one_way: u64,
+    pub(crate) slow_link: u64,
+}
+
+impl FaultWeights {
+    pub(crate) const fn sum(&self) -> u64 {
+        self.crash
+            + self.crash_between_effects
+            + self.crash_all
+            + self.partition
+            + self.isolate
+            + self.cut_one_way
+            + self.slow_link
+    }
+}
+
+impl Mix {
+    pub(crate) fn draw(seed: u64, options: &SimOptions) -> Self {
+        let mut dice = Dice::new(seed, options.validators, "mix");
+        let dice = &mut dice;
+        let size = options.validators;
+        let faults_max = (size - 1) / 3;
+        let base = *dice.pick(&[300, 1_000, 3_000, 10_000, 40_000]);
+        // A round takes about as long as a message and the pacing.
+        let round = base + base / 2 + 6_000;
+        let fault_rounds = dice.between(60, if size > 7 { 140 } else { 220 });
+        let mut mix = Self {
+            real_cryptography: seed % REAL_CRYPTOGRAPHY_EVERY == REAL_CRYPTOGRAPHY_EVERY - 1,
+            rule: RuleParameters {
+                wave: *dice.pick(&[4, 5]),
+                leaders: u16::try_from(dice.between(1, 3)).expect("at most 3"),
+                gc_depth: *dice.pick(&[16, 24, 40, 64]),
+            },
+            execution: *dice.pick(&[Execution::Ledger, Execution::Opaque]),
+            behaviours: draw_behaviours(dice, size, faults_max),
+            delay: (base, base * *dice.pick(&[1, 2, 4])),
+            jitter: base * *dice.pick(&[0, 1, 4]),
+            straggle: *dice.pick(&[0, 0, 5, 30]),
+            loss: *dice.pick(&[0, 0, 10, 100, 300]),
+            duplicate: *dice.pick(&[0, 0, 20, 200]),
+            retransmit: *dice.pick(&[20_000, 200_000]),
+            sync: *dice.pick(&[(50, 200), (500, 5_000), (5_000, 30_000)]),
+            job: *dice.pick(&[(20, 100), (500, 3_000)]),
+            segment_bytes: *dice.pick(&[8 << 10, 64 << 10, 1 << 20]),
+            fault_interval: round * *dice.pick(&[4, 10, 25]),
+            faults: draw_weights(dice),
+            fault_length: round * *dice.pick(&[4, 12, 40]),
+            down_max: if dice.per_mille(200) {
+                size - 1
+            } else {
+                faults_max
+            },
+            load_interval: *dice.pick(&[0, round, round * 3, round * 10]),
+            fault_rounds,
+            fault_time: fault_rounds * round * 3,
+        };
+        mix.shape(options.scenario);
+        if let Some(behaviours) = &options.behaviours {
+            mix.behaviours.clone_from(behaviours);
+            mix.behaviours.resize(usize::from(size), Behaviour::Honest);
+        }
+        mix
+    }
+
+    /// What the scenario fixes.
+    fn shape(&mut self, scenario: Scenario) {
+        let none = FaultWeights::default();
+        let round = self.fault_time / self.fault_rounds / 3;
+        match scenario {
+            Scenario::Swarm => return,
+            Scenario::Calm => {
+                self.faults = none;
+                (self.loss, self.duplicate, self.straggle) = (0, 0, 0);
+            }
+            Scenario::CrashAll => {
+                self.faults = FaultWeights {
+                    crash_all: 1,
+                    ..none
+                };
+                self.fault_interval = round * 20;
+            }
+            Scenario::LossyPartitions => {
+                self.faults = FaultWeights {
+                    partition: 3,
+                    isolate: 1,
+                    cut_one_way: 1,
+                    slow_link: 1,
+                    ..none
+                };
+                (self.loss, self.duplicate, self.straggle) = (200, 200, 30);
+                self.fault_interval = round * 8;
+            }
+            Scenario::CrashOften => {
+                self.faults = FaultWeights {
+                    crash: 1,
+                    crash_between_effects: 2,
+                    ..none
+                };
+                self.delay = (200, 400);
+                self.jitter = 200;
+                (self.loss, self.straggle) = (0, 0);
+                self.sync = (5_000, 30_000);
+                self.fault_interval = 60_000;
+                self.fault_length = 60_000;
+                self.load_interval = self.load_interval.max(2_000);
+            }
+        }
+        self.behaviours.fill(Behaviour::Honest);
+    }
+
+    pub(crate) fn liars(&self) -> u16 {
+        let liars = self
+            .behaviours
+            .iter()
+            .filter(|behaviour| **behaviour != Behaviour::Honest);
+        u16::try_from(liars.count()).expect("at most n")
+    }
+}
+
+fn draw_behaviours(dice: &mut Dice, size: u16, faults_max: u16) -> Vec<Behaviour> {
+    let mut behaviours = vec![Behaviour::Honest; usize::from(size)];
+    if dice.per_mille(250) {
+        for _ in 0..dice.between(1, u64::from(faults_max)) {
+            let liar = usize::try_from(dice.below(u64::from(size))).expect("below n");
+            behaviours[liar] = Behaviour::Equivocating;
+        }
+    }
+    behaviours
+}
+
+fn draw_weights(dice: &mut Dice) -> FaultWeights {
+    // Each kind is left out by half of the seeds, so that some kinds are seen without the others around.
+    let mut weight = |most: u64| {
+        if dice.per_mille(500) {
+            0
+        } else {
+            dice.between(1, most)
+        }
+    };
+    FaultWeights {
+        crash: weight(4),
+        crash_between_effects: weight(4),
+        crash_all: weight(1),
+        partition: weight(3),
+        isolate: weight(3),
+        cut_one_way: weight(3),
+        slow_link: weight(3),
+    }
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cryptography = if self.real_cryptography {
+            "real"
+        } else {
+            "stand-in"
+        };
+        write!(
+            f,
+            "w = {}, l = {}, G = {}, {:?} execution, {cryptography} cryptography, {} equivocating; delay {}..{} µs + {}, loss {}‰, duplicates {}‰, sync {}..{} µs, load every {} µs; faults every {} µs for up to {} µs: {:?}",
+            self.rule.wave,
+            self.rule.leaders,
+            self.rule.gc_depth,
+            self.execution,
+            self.liars(),
+            self.delay.0,
+            self.delay.1,
+            self.jitter,
+            self.loss,
+            self.duplicate,
+            self.sync.0,
+            self.sync.1,
+            self.load_interval,
+            self.fault_interval,
+            self.fault_length,
+            self.faults,
+        )
+    }
+}

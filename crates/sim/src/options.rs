@@ -1,0 +1,81 @@
+//! What to simulate.
+
+use std::ops::Range;
+
+#[cfg(feature = "mutants")]
+use quorate_consensus::Mutation;
+
+/// How a validator behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// It follows the protocol; it may crash.
+    #[default]
+    Honest,
+    /// It makes two blocks for most of its slots and sends one to one half of its peers and the other to the other half.
+    Equivocating,
+}
+
+/// A deliberate mistake in the driver of every validator: tests must notice each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverFault {
+    /// Blocks and shares leave before the records that bind them are durable.
+    SendBeforeDurable,
+    /// A restart reads nothing of the log.
+    ForgetLog,
+}
+
+/// What one call simulates.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// n, from 4 to 128.
+    pub validators: u16,
+    /// The seeds, in order.
+    pub seeds: Range<u64>,
+    /// Run every seed twice and compare the hashes of the traces.
+    pub check_determinism: bool,
+    /// How many seeds run at one time. Worlds share nothing, so it changes no outcome.
+    pub threads: usize,
+    /// What the world does to its validators.
+    pub scenario: Scenario,
+    /// Validators, by index, that do not follow the protocol, at most f of them. None: the seed draws them.
+    pub behaviours: Option<Vec<Behaviour>>,
+    /// A deliberate mistake in every driver.
+    pub driver_fault: Option<DriverFault>,
+    /// A deliberate mistake in every validator's commit rule.
+    #[cfg(feature = "mutants")]
+    pub mutation: Option<Mutation>,
+}
+
+/// What kind of world it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scenario {
+    /// Each seed draws its own mix of everything.
+    #[default]
+    Swarm,
+    /// Nothing goes wrong: to measure and to compare with.
+    Calm,
+    /// All validators at once lose power, again and again.
+    CrashAll,
+    /// Every network fault at once, and no crashes.
+    LossyPartitions,
+    /// Links are fast, disks are slow and validators crash often, many of them between two effects.
+    CrashOften,
+}
+
+impl SimOptions {
+    /// Runs of the whole swarm over some seeds.
+    #[must_use]
+    pub const fn new(validators: u16, seeds: Range<u64>) -> Self {
+        Self {
+            validators,
+            seeds,
+            check_determinism: false,
+            threads: 1,
+            scenario: Scenario::Swarm,
+            behaviours: None,
+            driver_fault: None,
+            #[cfg(feature = "mutants")]
+            mutation: None,
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! A running validator: the driver's part, as the node does it with threads, sockets and disks.
+//!
+//! What it owes the engine: effects are carried out in order; what a record gates happens once the record, and all before
+//! it, are durable; a checkpoint is written only once the log up to it is durable, for it tells of decisions that may rest
+//! on blocks at the log's end.
+
+mod log;
+mod peers;
+mod start;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_ledger::Ledger;
+use quorate_store::disk::MemoryDisk;
+use quorate_store::wal::{Position, Wal};
+use quorate_types::{
+    Block, BlockRef, Certificate, Commit, FinalityShare, Header, Height, Round, StateKey,
+    Timestamp, ValidatorIndex,
+};
+use quorate_validator::{Effect, Input, Job, Pool, Validator};
+
+use self::log::LogQueue;
+use crate::event::{Internal, Message};
+use crate::failure::Violation;
+use crate::hub::Hub;
+use crate::options::{Behaviour, DriverFault};
+use crate::tables::{Batch, TablesModel};
+use crate::trace::Kind;
+
+/// What a process leaves behind when it dies.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) tables: TablesModel,
+}
+
+/// A running validator.
+pub(crate) struct Process {
+    me: ValidatorIndex,
+    behaviour: Behaviour,
+    validator: Validator,
+    pool: Pool,
+    disk: MemoryDisk,
+    tables: TablesModel,
+    wal: Wal<MemoryDisk>,
+    log: LogQueue,
+    /// Where blocks are in the log.
+    positions: BTreeMap<BlockRef, Position>,
+    ledger: Ledger,
+    executor: VecDeque<Work>,
+    unsaved: Unsaved,
+    /// Checkpoints that wait for the log or the tables, with the records that must be durable before.
+    checkpoints: VecDeque<(u64, Batch)>,
+    certificates: BTreeMap<Height, Arc<Certificate>>,
+    /// Own shares of heights that are not certified here.
+    shares: BTreeMap<Height, FinalityShare>,
+    /// Own blocks that may leave.
+    own_blocks: BTreeMap<Round, Arc<Block>>,
+    /// A liar's other blocks.
+    twins: BTreeMap<Round, Arc<Block>>,
+    /// By author, the highest round held.
+    held: Vec<Round>,
+    tick: Option<Timestamp>,
+    /// Effects left until it dies.
+    fuse: Option<u64>,
+    dead: bool,
+}
+
+/// What the executor does, in order.
+#[derive(Debug)]
+enum Work {
+    Execute(Commit),
+    /// Save the state as it is then; the engine's checkpoint, encoded, and the records before it.
+    Checkpoint(Vec<u8>, u64),
+}
+
+/// What the next checkpoint saves.
+#[derive(Debug, Default)]
+struct Unsaved {
+    changes: BTreeMap<StateKey, Vec<u8>>,
+    headers: Vec<Header>,
+    certificates: Vec<Arc<Certificate>>,
+}
+
+/// Where the clocks of the world begin, in milliseconds since the Unix epoch.
+const CLOCK_ORIGIN_MS: u64 = 1_700_000_000_000;
+/// How far apart the clocks of two neighbours are.
+const CLOCK_SKEW_MS: u64 = 40;
+/// How long executing a commit takes, in microseconds.
+const EXECUTION: (u64, u64) = (20, 400);
+/// Of a liar's blocks, how many of a thousand have a twin.
+const TWINS: u64 = 600;
+
+impl Process {
+    pub(crate) const fn validator(&self) -> &Validator {
+        &self.validator
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether it died amid what it did last.
+    pub(crate) const fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Lets it die after so many more effects.
+    pub(crate) const fn light_fuse(&mut self, effects: u64) {
+        self.fuse = Some(effects);
+    }
+
+    pub(crate) const fn stop_fuse(&mut self) {
+        self.fuse = None;
+    }
+
+    /// Takes a client's transaction; whether there was room.
+    pub(crate) fn submit(&mut self, transaction: Bytes, hub: &mut Hub) -> bool {
+        let waiting = !self.pool.is_empty();
+        let room = self.pool.push(hub.now, transaction).is_ok();
+        if room && !waiting {
+            self.step(Input::PayloadWaiting(true), hub);
+        }
+        room
+    }
+
+    /// Something was done that this boot had begun.
+    pub(crate) fn internal(&mut self, what: Internal, hub: &mut Hub) {
+        match what {
+            Internal::Tick => {
+                // Only the latest appointment counts.
+                if self.tick.is_some_and(|at| at <= hub.now) {
+                    self.tick = None;
+                    self.step(Input::Tick, hub);
+                }
+            }
+            Internal::LogSynced => self.log_synced(hub),
+            Internal::TablesSynced => {
+                self.tables.synced();
+                hub.counters.checkpoints += 1;
+                self.save_next(hub);
+            }
+            Internal::Job { job, payload } => self.job_done(job, &payload, hub),
+            Internal::Executed => self.executed(hub),
+        }
+    }
+
+    /// One input, all its effects, and the next appointment.
+    fn step(&mut self, input: Input, hub: &mut Hub) {
+        let mut effects = Vec::new();
+        self.validator.step(hub.now, input, &mut effects);
+        self.carry_out(effects, hub);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, hub: &mut Hub) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            if let Some(left) = &mut self.fuse {
+                *left = left.saturating_sub(1);
+                self.dead |= *left == 0;
+            }
+            if self.dead {
+                return;
+            }
+            let mut more = Vec::new();
+            self.carry_out_one(effect, hub, &mut more);
+            effects.extend(more);
+        }
+        self.make_appointment(hub);
+    }
+
+    fn carry_out_one(&mut self, effect: Effect, hub: &mut Hub, more: &mut Vec<Effect>) {
+        match effect {
+            Effect::Persist { record, then } => {
+                let (now, kind) = (hub.now, u64::from(record.kind()));
+                hub.trace.note(now, Kind::Persist, self.me, kind, &[]);
+                let then = if hub.driver_fault == Some(DriverFault::SendBeforeDurable) {
+                    more.extend(then);
+                    Vec::new()
+                } else {
+                    then
+                };
+                self.append(record, then, hub);
+            }
+            Effect::SendBlock(block) => self.send_block(block.shared(), hub),
+            Effect::SendShare(share) => self.send_share(share, hub),
+            Effect::Fetch { peer, blocks } => {
+                hub.counters.fetches += 1;
+                let count = blocks.len() as u64;
+                hub.trace.note(hub.now, Kind::Fetch, self.me, count, &[]);
+                hub.send(self.me, peer, Message::Fetch(Arc::new(blocks)));
+            }
+            Effect::Compute(job) => self.start_job(job, hub, more),
+            Effect::Execute(commit) => {
+                self.note_commit(&commit, hub);
+                self.enqueue(Work::Execute(commit), hub);
+            }
+            Effect::Checkpoint(checkpoint) => {
+                let bytes = quorate_types::Encode::to_bytes(&checkpoint);
+                let number = checkpoint.height.0;
+                hub.trace
+                    .note(hub.now, Kind::Checkpoint, self.me, number, &[]);
+                self.enqueue(Work::Checkpoint(bytes, self.log.appended()), hub);
+            }
+            Effect::Certified(certificate) => self.certified(*certificate, hub),
+            Effect::Reclaim(block) => {
+                hub.counters.reclaimed += 1;
+                let round = block.round().0;
+                hub.trace.note(hub.now, Kind::Reclaim, self.me, round, &[]);
+                let empty = self.pool.is_empty();
+                let payload: Vec<Bytes> = block.payload().map(Bytes::copy_from_slice).collect();
+                self.pool.restore(hub.now, payload.into_iter());
+                if empty && !self.pool.is_empty() {
+                    self.validator
+                        .step(hub.now, Input::PayloadWaiting(true), more);
+                }
+            }
+            Effect::Evidence(evidence) => {
+                hub.trace.note(hub.now, Kind::Evidence, self.me, 0, &[]);
+                hub.checker.evidence(self.me, &evidence);
+            }
+            Effect::Diverged {
+                height,
+                own,
+                certified,
+            } => hub.checker.report(Violation::Diverged {
+                validator: self.me,
+                height,
+                own,
+                certified,
+            }),
+        }
+    }
+
+    fn note_commit(&self, commit: &Commit, hub: &mut Hub) {
+        let (height, leader) = (commit.height.0, commit.leader);
+        hub.trace
+            .note(hub.now, Kind::Execute, self.me, height, &leader.id.0);
+        hub.trace.say(hub.now, Some(self.me), || {
+            let blocks = commit.blocks.len();
+            format!(
+                "commits height {height}: leader {} of round {}, {blocks} blocks",
+                leader.author, leader.round
+            )
+        });
+        hub.checker.commit(self.me, commit);
+    }
+
+    fn start_job(&mut self, job: Job, hub: &mut Hub, more: &mut Vec<Effect>) {
+        let mut payload = Vec::new();
+        if matches!(job, Job::Propose { .. }) && !self.pool.is_empty() {
+            payload = self.pool.take().transactions;
+            if self.pool.is_empty() {
+                self.validator
+                    .step(hub.now, Input::PayloadWaiting(false), more);
+            }
+        }
+        hub.trace
+            .note(hub.now, Kind::Compute, self.me, payload.len() as u64, &[]);
+        let takes = hub.draw(hub.mix.job);
+        hub.after(takes, self.me, Internal::Job { job, payload });
+    }
+
+    fn job_done(&mut self, job: Job, payload: &[Bytes], hub: &mut Hub) {
+        let setup = Arc::clone(&hub.setup);
+        let cryptography = setup.cryptography(self.me);
+        let input = match job {
+            Job::Propose { round, parents } => {
+                let skew = u64::from(self.me.0) * CLOCK_SKEW_MS;
+                let time = CLOCK_ORIGIN_MS + hub.now.0 / 1000 + skew;
+                let block = cryptography
+                    .propose(round, &parents, time, payload)
+                    .expect("the engine proposes valid blocks and the pool keeps to the limits");
+                if self.behaviour == Behaviour::Equivocating && hub.dice.per_mille(TWINS) {
+                    let twin = cryptography.propose(round, &parents, time + 1, payload);
+                    let twin = twin.expect("as valid as its sibling").shared();
+                    self.twins.insert(round, twin);
+                }
+                Input::Built(block)
+            }
+            job => job
+                .run(cryptography.as_ref())
+                .expect("only proposals take a payload"),
+        };
+        self.step(input, hub);
+    }
+
+    fn certified(&mut self, certificate: Certificate, hub: &mut Hub) {
+        let height = certificate.header.height;
+        let signature = certificate.signature.0;
+        hub.trace
+            .note(hub.now, Kind::Certified, self.me, height.0, &signature);
+        let setup = Arc::clone(&hub.setup);
+        hub.checker.certificate(self.me, &certificate, &setup);
+        hub.trace.say(hub.now, Some(self.me), || {
+            format!("certifies height {height}")
+        });
+        let certificate = Arc::new(certificate);
+        self.shares = self.shares.split_off(&height.next());
+        self.unsaved.certificates.push(Arc::clone(&certificate));
+        self.certificates.insert(height, certificate);
+    }
+
+    fn enqueue(&mut self, work: Work, hub: &mut Hub) {
+        self.executor.push_back(work);
+        if self.executor.len() == 1 {
+            self.start_executor(hub);
+        }
+    }
+
+    fn start_executor(&self, hub: &mut Hub) {
+        if !self.executor.is_empty() {
+            let takes = hub.draw(EXECUTION);
+            hub.after(takes, self.me, Internal::Executed);
+        }
+    }
+
+    fn executed(&mut self, hub: &mut Hub) {
+        let Some(work) = self.executor.pop_front() else {
+            return;
+        };
+        self.start_executor(hub);
+        match work {
+            Work::Execute(commit) => {
+                if let Some(header) = self.execute(&commit, hub) {
+                    self.step(Input::Executed(header), hub);
+                }
+            }
+            Work::Checkpoint(checkpoint, records) => {
+                self.prepare_save(checkpoint, records, hub);
+            }
+        }
+    }
+
+    /// Executes the next commit. `None`: it cannot be, which the checker is told.
+    fn execute(&mut self, commit: &Commit, hub: &mut Hub) -> Option<Header> {
+        let height = commit.height;
+        match self.ledger.execute(commit) {
+            Ok(execution) => {
+                let header = execution.header;
+                let hash = header.hash();
+                hub.trace
+                    .note(hub.now, Kind::Header, self.me, height.0, &hash.0);
+                hub.checker.header(self.me, height, hash);
+                self.unsaved.changes.extend(execution.changes);
+                self.unsaved.headers.push(header.clone());
+                Some(header)
+            }
+            Err(error) => {
+                hub.checker.report(Violation::Execution {
+                    validator: self.me,
+                    height,
+                    error,
+                });
+                None
+            }
+        }
+    }
+
+    /// Takes down what a checkpoint saves, at the height that the executor has just reached.
+    fn prepare_save(&mut self, checkpoint: Vec<u8>, records: u64, hub: &mut Hub) {
+        self.check_conservation(hub);
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let batch = Batch {
+            checkpoint,
+            head: self.ledger.head().clone(),
+            changes: unsaved.changes,
+            headers: unsaved.headers,
+            certificates: unsaved.certificates,
+        };
+        self.checkpoints.push_back((records, batch));
+        self.save_next(hub);
+    }
+
+    pub(crate) fn check_conservation(&self, hub: &mut Hub) {
+        if let Err(error) = self.ledger.snapshot().check_conservation() {
+            hub.checker.report(Violation::Conservation {
+                validator: self.me,
+                height: self.ledger.head().height,
+                error,
+            });
+        }
+    }
+
+    /// Begins the next transaction of the tables, if the log is durable as far as it must be.
+    fn save_next(&mut self, hub: &mut Hub) {
+        let ready = self
+            .checkpoints
+            .front()
+            .is_some_and(|(records, _)| *records <= self.log.durable());
+        if self.tables.is_syncing() || !ready {
+            return;
+        }
+        if let Some((_, batch)) = self.checkpoints.pop_front() {
+            self.tables.begin(batch);
+            let takes = 2 * hub.draw(hub.mix.sync);
+            hub.after(takes, self.me, Internal::TablesSynced);
+        }
+    }
+
+    fn make_appointment(&mut self, hub: &mut Hub) {
+        let Some(deadline) = self.validator.deadline() else {
+            return;
+        };
+        // Time goes on between two ticks.
+        let at = deadline.max(hub.now.plus_micros(1));
+        if self
+            .tick
+            .is_none_or(|before| at < before || before <= hub.now)
+        {
+            self.tick = Some(at);
+            hub.after(at.micros_since(hub.now), self.me, Internal::Tick);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What came of seeds, and how it is shown.
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, Table};
+
+use crate::failure::Failure;
+
+/// What happened in a run that kept all promises.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// n.
+    pub validators: u16,
+    /// The seed.
+    pub seed: u64,
+    /// Whether it ran the real cryptography.
+    pub real_cryptography: bool,
+    /// The highest round of an honest validator.
+    pub rounds: u64,
+    /// Heights committed.
+    pub commits: u64,
+    /// Heights certified.
+    pub certificates: u64,
+    /// Transactions ordered.
+    pub transactions: u64,
+    /// Crashes of validators.
+    pub crashes: u64,
+    /// Partitions of the network.
+    pub partitions: u64,
+    /// Validators that did not follow the protocol.
+    pub liars: u16,
+    /// Checkpoints written.
+    pub checkpoints: u64,
+    /// Bytes of interrupted writes that recovery cut.
+    pub torn_bytes: u64,
+    /// Requests for missing blocks.
+    pub fetches: u64,
+    /// Own blocks whose payload was proposed again.
+    pub reclaimed: u64,
+    /// Messages sent.
+    pub messages: u64,
+    /// Events of the world.
+    pub events: u64,
+    /// How long it took by the world's clock, in microseconds.
+    pub micros: u64,
+    /// Rounds from healing to the end.
+    pub recovery_rounds: u64,
+    /// BLAKE3 over everything that happened, in hexadecimal.
+    pub trace_hash: String,
+}
+
+/// What came of many seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Of those that kept all promises, in order of seed.
+    pub reports: Vec<Report>,
+    /// Of the others, in order of seed.
+    pub failures: Vec<Failure>,
+}
+
+impl Summary {
+    /// 0 if all is well; otherwise the worst failure's: safety before liveness before crash.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let codes = self
+            .failures
+            .iter()
+            .map(|failure| failure.cause.exit_code());
+        codes.max().unwrap_or(0)
+    }
+
+    /// Sums, means and extremes over all seeds, and one line for each failure.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_BORDERS_ONLY)
+            .set_header(["", "total", "mean", "least", "most"]);
+        type Figure = (&'static str, fn(&Report) -> u64);
+        let figures: [Figure; 12] = [
+            ("rounds", |report| report.rounds),
+            ("commits", |report| report.commits),
+            ("certificates", |report| report.certificates),
+            ("transactions", |report| report.transactions),
+            ("crashes", |report| report.crashes),
+            ("partitions", |report| report.partitions),
+            ("liars", |report| u64::from(report.liars)),
+            ("checkpoints", |report| report.checkpoints),
+            ("torn bytes", |report| report.torn_bytes),
+            ("fetches", |report| report.fetches),
+            ("messages", |report| report.messages),
+            ("rounds to recover", |report| report.recovery_rounds),
+        ];
+        for (name, figure) in figures {
+            let values: Vec<u64> = self.reports.iter().map(figure).collect();
+            let total: u64 = values.iter().sum();
+            let mean = total / (values.len() as u64).max(1);
+            table.add_row([
+                name.to_owned(),
+                total.to_string(),
+                mean.to_string(),
+                values.iter().min().copied().unwrap_or(0).to_string(),
+                values.iter().max().copied().unwrap_or(0).to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let passed = self.reports.len();
+        let real = self
+            .reports
+            .iter()
+            .filter(|report| report.real_cryptography)
+            .count();
+        let failed = self.failures.len();
+        let mut text = format!(
+            "{table}\n{passed} seeds passed, {real} of them with real cryptography; {failed} failed"
+        );
+        for failure in &self.failures {
+            text.push_str(&format!(
+                "\n{failure}\n  replay: {}",
+                failure.replay_command()
+            ));
+        }
+        text
+    }
+}
+
+impl Failure {
+    /// What led to it, line by line.
+    #[must_use]
+    pub fn timeline_text(&self) -> String {
+        let mut text = format!("seed {}: {}\n", self.seed, self.mix);
+        for moment in &self.timeline {
+            let micros = moment.micros;
+            let who = moment
+                .validator
+                .map_or_else(|| "  *".to_owned(), |at| format!("v{at:02}"));
+            text.push_str(&format!("{micros:>12} µs  {who}  {}\n", moment.what));
+        }
+        text.push_str(&format!("{}: {}", self.cause.name(), self.cause));
+        text
+    }
+}

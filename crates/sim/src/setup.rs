@@ -1,0 +1,165 @@
+//! A committee with its keys and its genesis.
+
+use std::sync::Arc;
+
+use quorate_consensus::Options;
+use quorate_crypto::dealer::deal;
+use quorate_crypto::{GroupKey, IdentitySecret};
+use quorate_types::{
+    Allocation, AssetId, Certificate, Committee, Execution, Genesis, GenesisAsset, Member, ShardId,
+    ThresholdKey, ValidatorIndex,
+};
+use quorate_validator::{BlsCryptography, Cryptography};
+
+use crate::cryptography::{HashKeys, KeyedHashCryptography};
+use crate::dice::Dice;
+use crate::mix::Mix;
+use crate::options::SimOptions;
+
+/// The one asset of simulated chains.
+pub(crate) const ASSET: AssetId = AssetId(0);
+/// Accounts with money at genesis.
+const ACCOUNTS: usize = 8;
+const BALANCE: u128 = 10_000;
+pub(crate) const FEE: u128 = 1;
+
+/// What all validators of a world have in common, and their keys.
+pub(crate) struct Setup {
+    pub(crate) genesis: Genesis,
+    pub(crate) committee: Committee,
+    pub(crate) options: Options,
+    pub(crate) cryptography: Vec<Arc<dyn Cryptography>>,
+    pub(crate) accounts: Vec<IdentitySecret>,
+    verifier: CertificateVerifier,
+}
+
+enum CertificateVerifier {
+    Bls(Box<GroupKey>),
+    Hash(Arc<HashKeys>),
+}
+
+impl Setup {
+    pub(crate) fn new(seed: u64, options: &SimOptions, mix: &Mix) -> Self {
+        let size = options.validators;
+        let mut dice = Dice::new(seed, size, "keys");
+        let mut identities = secrets(&mut dice, usize::from(size));
+        let accounts = secrets(&mut dice, ACCOUNTS);
+        let quorum = size - (size - 1) / 3;
+        let dealt = mix
+            .real_cryptography
+            .then(|| deal(size, quorum, dice.rng()));
+        let nothing = ThresholdKey([0; 96]);
+        let members = identities
+            .iter()
+            .enumerate()
+            .map(|(position, identity)| Member {
+                identity: identity.public(),
+                share_key: dealt
+                    .as_ref()
+                    .map_or(nothing, |dealt| dealt.shares_public[position]),
+            });
+        let group_key = dealt.as_ref().map_or(nothing, |dealt| dealt.group);
+        let genesis = genesis(mix, quorum, group_key, members.collect(), &accounts);
+        genesis.validate().expect("the mix keeps to the limits");
+        let committee = genesis.committee().expect("it was just validated");
+
+        let mut cryptography: Vec<Arc<dyn Cryptography>> = Vec::new();
+        let verifier = if let Some(dealt) = dealt {
+            for (identity, share) in identities.drain(..).zip(dealt.secrets) {
+                let keys = BlsCryptography::new(committee.clone(), identity, share);
+                cryptography.push(Arc::new(keys.expect("the dealer's keys fit")));
+            }
+            let group = GroupKey::parse(&group_key).expect("the dealer's key parses");
+            CertificateVerifier::Bls(Box::new(group))
+        } else {
+            let keys = Arc::new(HashKeys::new(dice.bytes(), quorum));
+            for me in committee.indices() {
+                let one = KeyedHashCryptography::new(committee.clone(), me, Arc::clone(&keys));
+                cryptography.push(Arc::new(one.expect("real identity keys parse")));
+            }
+            CertificateVerifier::Hash(keys)
+        };
+        Self {
+            options: validator_options(options, mix),
+            genesis,
+            committee,
+            cryptography,
+            accounts,
+            verifier,
+        }
+    }
+
+    /// Whether the committee signed a certificate's header.
+    pub(crate) fn verifies(&self, certificate: &Certificate) -> bool {
+        let message = certificate.header.hash().signing_bytes();
+        match &self.verifier {
+            CertificateVerifier::Bls(group) => {
+                group.verify(&message, &certificate.signature).is_ok()
+            }
+            CertificateVerifier::Hash(keys) => {
+                keys.group_signature(&message) == certificate.signature
+            }
+        }
+    }
+
+    pub(crate) fn cryptography(&self, me: ValidatorIndex) -> &Arc<dyn Cryptography> {
+        &self.cryptography[me.position()]
+    }
+}
+
+fn secrets(dice: &mut Dice, count: usize) -> Vec<IdentitySecret> {
+    (0..count)
+        .map(|_| IdentitySecret::from_bytes(&dice.bytes()))
+        .collect()
+}
+
+fn genesis(
+    mix: &Mix,
+    quorum: u16,
+    group_key: ThresholdKey,
+    members: Vec<Member>,
+    accounts: &[IdentitySecret],
+) -> Genesis {
+    let allocations = accounts.iter().map(|account| Allocation {
+        owner: account.public(),
+        sub: 0,
+        asset: ASSET,
+        amount: BALANCE,
+    });
+    let ledger = mix.execution == Execution::Ledger;
+    Genesis {
+        name: "simulation".to_owned(),
+        shard: ShardId(0),
+        epoch: quorate_types::Epoch(0),
+        quorum,
+        group_key,
+        members,
+        rule: mix.rule,
+        execution: mix.execution,
+        transfer_fee: FEE,
+        fee_asset: ASSET,
+        assets: vec![GenesisAsset {
+            id: ASSET,
+            decimals: 2,
+        }],
+        allocations: if ledger {
+            allocations.collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn validator_options(options: &SimOptions, mix: &Mix) -> Options {
+    #[cfg_attr(
+        not(feature = "mutants"),
+        expect(unused_mut, reason = "set by the mutants")
+    )]
+    let mut made = Options::new(mix.rule);
+    #[cfg(feature = "mutants")]
+    {
+        made.mutation = options.mutation;
+    }
+    let _ = options;
+    made
+}

@@ -1,0 +1,79 @@
+//! A model of the tables beside the log: transactions that are there wholly or not at all, and for good once synced.
+//! The tables themselves are tested in `quorate_store`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_types::{Certificate, Header, Height, StateKey};
+
+use crate::dice::Dice;
+
+/// What a transaction adds.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    /// The engine's checkpoint, encoded.
+    pub(crate) checkpoint: Vec<u8>,
+    /// The header at the checkpoint's height.
+    pub(crate) head: Header,
+    pub(crate) changes: BTreeMap<StateKey, Vec<u8>>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) certificates: Vec<Arc<Certificate>>,
+}
+
+/// What is in the tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) checkpoint: Option<(Vec<u8>, Header)>,
+    pub(crate) entries: BTreeMap<StateKey, Vec<u8>>,
+    pub(crate) headers: BTreeMap<Height, Header>,
+    pub(crate) certificates: BTreeMap<Height, Arc<Certificate>>,
+}
+
+/// The tables of one validator.
+#[derive(Debug, Default)]
+pub(crate) struct TablesModel {
+    content: Content,
+    syncing: Option<Box<Batch>>,
+}
+
+impl TablesModel {
+    pub(crate) const fn content(&self) -> &Content {
+        &self.content
+    }
+
+    pub(crate) const fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    /// Begins a transaction. There is one at a time.
+    pub(crate) fn begin(&mut self, batch: Batch) {
+        assert!(self.syncing.is_none(), "one transaction at a time");
+        self.syncing = Some(Box::new(batch));
+    }
+
+    /// The transaction is durable.
+    pub(crate) fn synced(&mut self) {
+        let Some(batch) = self.syncing.take() else {
+            return;
+        };
+        let content = &mut self.content;
+        content.checkpoint = Some((batch.checkpoint, batch.head));
+        content.entries.extend(batch.changes);
+        let headers = batch.headers.into_iter();
+        content
+            .headers
+            .extend(headers.map(|header| (header.height, header)));
+        let certificates = batch.certificates.into_iter();
+        content
+            .certificates
+            .extend(certificates.map(|certificate| (certificate.header.height, certificate)));
+    }
+
+    /// The process dies: a transaction under way has happened, or not.
+    pub(crate) fn crash(&mut self, dice: &mut Dice) {
+        if dice.per_mille(500) {
+            self.synced();
+        }
+        self.syncing = None;
+    }
+}
