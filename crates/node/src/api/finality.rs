@@ -148,3 +148,62 @@ impl<V: LedgerView> Follow<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::source::tests::Certified;
+    use futures_util::StreamExt;
+    use quorate_rpc::{ErrorReason, reason_of};
+    use tokio::sync::Semaphore;
+
+    async fn follow(certified: u64, seats: &Arc<Semaphore>) -> FinalityStream {
+        let follow = Follow {
+            view: Arc::new(Certified::new(certified)),
+            next: Height(1),
+            heartbeat: Duration::from_secs(5),
+            patience: Duration::from_secs(10),
+            drain: Drain::default(),
+        };
+        follow.spawn(seats.clone().acquire_owned().await.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stops_is_cut_and_holds_nothing_but_what_was_read_ahead() {
+        let seats = Arc::new(Semaphore::new(1));
+        let stream = follow(100, &seats).await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(seats.available_permits(), 0, "not yet");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(seats.available_permits(), 1, "its place is free again");
+        let events: Vec<_> = stream.collect().await;
+        let (last, read) = events.split_last().unwrap();
+        assert_eq!(read.len(), READ_AHEAD);
+        assert!(read.iter().all(Result::is_ok));
+        let status = last.as_ref().unwrap_err();
+        assert_eq!(reason_of(status), Some(ErrorReason::SlowConsumer));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_is_slow_but_reads_gets_everything() {
+        let seats = Arc::new(Semaphore::new(1));
+        let mut stream = follow(40, &seats).await;
+        for height in 1..=40 {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            let event = stream.next().await.unwrap().unwrap().event.unwrap();
+            let Event::Certificate(certificate) = event else {
+                panic!("nothing but certificates is due");
+            };
+            assert_eq!(certificate.header.unwrap().height(), height);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_leaves_frees_its_place() {
+        let seats = Arc::new(Semaphore::new(1));
+        let stream = follow(0, &seats).await;
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(seats.available_permits(), 1);
+    }
+}

@@ -367,3 +367,97 @@ pub trait PeerSource: Send + Sync + 'static {
     /// nothing. Closed once the node stops.
     fn changed(&self) -> watch::Receiver<u64>;
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use quorate_types::{BlockId, CommitteeHash, Hash32, HeaderHash, Signature};
+
+    use super::*;
+
+    /// A chain with certificates and nothing else.
+    pub(in crate::api) struct Certified {
+        facts: Facts,
+        head: watch::Sender<Head>,
+    }
+
+    impl Certified {
+        pub(in crate::api) fn new(certified: u64) -> Self {
+            let head = Head {
+                executed: Height(certified),
+                certified: Height(certified),
+                lowest: Height(1),
+            };
+            let facts = Facts {
+                chain: ChainId([1; 32]),
+                chain_name: String::new(),
+                shard: ShardId(0),
+                epoch: Epoch(0),
+                group_key: ThresholdKey([0; 96]),
+                execution: Execution::Opaque,
+                build_version: "",
+            };
+            Self {
+                facts,
+                head: watch::Sender::new(head),
+            }
+        }
+    }
+
+    impl LedgerView for Certified {
+        fn facts(&self) -> &Facts {
+            &self.facts
+        }
+
+        fn head(&self) -> watch::Receiver<Head> {
+            self.head.subscribe()
+        }
+
+        async fn header(&self, height: Height) -> Result<Header, ViewError> {
+            Ok(Header {
+                chain: self.facts.chain,
+                shard: self.facts.shard,
+                epoch: self.facts.epoch,
+                height,
+                previous: HeaderHash([0; 32]),
+                leader_round: Round(0),
+                leader_author: ValidatorIndex(0),
+                leader: BlockId([0; 32]),
+                timestamp_ms: 0,
+                transactions_total: 0,
+                blocks_root: Hash32::ZERO,
+                receipts_root: Hash32::ZERO,
+                outbox_root: Hash32::ZERO,
+                state_root: Hash32::ZERO,
+                next_committee: CommitteeHash([0; 32]),
+            })
+        }
+
+        async fn certificates(
+            &self,
+            from: Height,
+            count: u32,
+        ) -> Result<Vec<Certificate>, ViewError> {
+            let certified = self.head.borrow().certified;
+            let mut certificates = Vec::new();
+            for height in (from.0..=certified.0).take(count as usize) {
+                certificates.push(Certificate {
+                    header: self.header(Height(height)).await?,
+                    signature: Signature([0; 48]),
+                });
+            }
+            Ok(certificates)
+        }
+
+        async fn account(
+            &self,
+            _id: AccountId,
+            _height: Option<Height>,
+        ) -> Result<AccountView, ViewError> {
+            Err(ViewError::NoLedger)
+        }
+
+        async fn outcome(&self, _id: TransactionId) -> Result<TransactionStatus, ViewError> {
+            Ok(TransactionStatus::Unknown)
+        }
+    }
+}
