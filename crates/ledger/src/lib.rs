@@ -63,6 +63,22 @@
 //!
 //! It neither stores anything (drivers persist [`Execution::changes`] and hand them to [`Ledger::restore`]) nor starts
 //! threads, and it trusts the order and content of commits: those are the consensus engine's.
+//!
+//! ```
+//! use quorate_ledger::StateTree;
+//! use quorate_types::{Hash32, SparseLeaf};
+//!
+//! let key = Hash32([7; 32]);
+//! let mut tree = StateTree::new();
+//! tree.apply([(SparseLeaf::new(key, b"ten"), 10)]);
+//! let before = tree.clone();
+//! tree.apply([(SparseLeaf::new(key, b"nine"), 9)]);
+//!
+//! let (value, proof) = before.prove(&key);
+//! assert_eq!(value, Some(&10));
+//! assert_eq!(proof.verify_present(&before.root(), &key, b"ten"), Ok(()));
+//! assert!(proof.verify_present(&tree.root(), &key, b"ten").is_err());
+//! ```
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic, clippy::as_conversions)]
 
