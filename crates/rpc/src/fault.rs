@@ -19,14 +19,16 @@ const REASON_PREFIX: &str = "ERROR_REASON_";
 
 /// One error of the API: a code, a reason and details, not yet in protobuf.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Fault(Box<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
     code: Code,
     reason: ErrorReason,
     message: Cow<'static, str>,
     metadata: BTreeMap<&'static str, String>,
     field: Option<&'static str>,
     resource: Option<(&'static str, String)>,
-    precondition: bool,
     retry_after: Option<Duration>,
 }
 
@@ -34,36 +36,35 @@ impl Fault {
     /// An error without details.
     #[must_use]
     pub fn new(code: Code, reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             code,
             reason,
             message: message.into(),
             metadata: BTreeMap::new(),
             field: None,
             resource: None,
-            precondition: code == Code::FailedPrecondition,
             retry_after: None,
-        }
+        }))
     }
 
     /// Adds an entry to `ErrorInfo.metadata`.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Display) -> Self {
-        self.metadata.insert(key, value.to_string());
+        self.0.metadata.insert(key, value.to_string());
         self
     }
 
     /// Adds `RetryInfo`.
     #[must_use]
-    pub const fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
         self
     }
 
     /// Adds `ResourceInfo`.
     #[must_use]
     pub fn about(mut self, kind: &'static str, name: impl Display) -> Self {
-        self.resource = Some((kind, name.to_string()));
+        self.0.resource = Some((kind, name.to_string()));
         self
     }
 
@@ -72,7 +73,7 @@ impl Fault {
     pub fn invalid_field(field: &'static str, problem: impl Display) -> Self {
         let message = format!("{field}: {problem}");
         let mut fault = Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message);
-        fault.field = Some(field);
+        fault.0.field = Some(field);
         fault
     }
 
@@ -81,7 +82,7 @@ impl Fault {
     pub fn too_many(field: &'static str, count: usize, limit: usize) -> Self {
         let message = format!("{field} has {count} entries, the limit is {limit}");
         let mut fault = Self::new(Code::InvalidArgument, ErrorReason::TooManyItems, message);
-        fault.field = Some(field);
+        fault.0.field = Some(field);
         fault.with("count", count).with("limit", limit)
     }
 
@@ -90,7 +91,7 @@ impl Fault {
     pub fn bad_page_token() -> Self {
         let message = "page_token: not a token of this call with these parameters";
         let mut fault = Self::new(Code::InvalidArgument, ErrorReason::BadPageToken, message);
-        fault.field = Some("page_token");
+        fault.0.field = Some("page_token");
         fault
     }
 
@@ -99,7 +100,7 @@ impl Fault {
     pub fn bad_resume_token() -> Self {
         let message = "resume_token: not a token of this chain and shard";
         let mut fault = Self::new(Code::InvalidArgument, ErrorReason::BadResumeToken, message);
-        fault.field = Some("resume_token");
+        fault.0.field = Some("resume_token");
         fault
     }
 
@@ -116,8 +117,8 @@ impl Fault {
     #[must_use]
     pub fn bad_transaction(error: CodecError) -> Self {
         let mut fault = Self::rejected(RejectCode::BadEncoding);
-        fault.message = format!("transaction: {error}").into();
-        fault.field = Some("transaction");
+        fault.0.message = format!("transaction: {error}").into();
+        fault.0.field = Some("transaction");
         fault
     }
 
@@ -256,14 +257,14 @@ impl Fault {
 
     /// The gRPC code.
     #[must_use]
-    pub const fn code(&self) -> Code {
-        self.code
+    pub fn code(&self) -> Code {
+        self.0.code
     }
 
     /// The reason.
     #[must_use]
-    pub const fn reason(&self) -> ErrorReason {
-        self.reason
+    pub fn reason(&self) -> ErrorReason {
+        self.0.reason
     }
 }
 
@@ -287,7 +288,8 @@ fn reason_name(reason: ErrorReason) -> &'static str {
 }
 
 impl From<Fault> for Status {
-    fn from(fault: Fault) -> Self {
+    fn from(Fault(fault): Fault) -> Self {
+        let fault = *fault;
         let metadata: std::collections::HashMap<String, String> = fault
             .metadata
             .into_iter()
@@ -301,7 +303,7 @@ impl From<Fault> for Status {
         if let Some((kind, name)) = fault.resource {
             details.set_resource_info(kind, name, "", fault.message.as_ref());
         }
-        if fault.precondition {
+        if fault.code == Code::FailedPrecondition {
             details.add_precondition_failure_violation(reason, DOMAIN, fault.message.as_ref());
         }
         if fault.retry_after.is_some() {
@@ -312,7 +314,8 @@ impl From<Fault> for Status {
 }
 
 impl From<Fault> for ItemFailure {
-    fn from(fault: Fault) -> Self {
+    fn from(Fault(fault): Fault) -> Self {
+        let fault = *fault;
         let milliseconds = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         Self {
             reason: fault.reason.into(),

@@ -135,7 +135,8 @@ async fn serve(
         shutdown.await;
         stop.start();
     });
-    Ok(until_drained(server, drain).await?)
+    // Boxed: the server's state would make every caller's future large.
+    Ok(until_drained(Box::pin(server), drain).await?)
 }
 
 type ClientStream = Tracked<TcpStream, TcpConnectInfo, OwnedSemaphorePermit>;

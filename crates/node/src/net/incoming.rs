@@ -71,7 +71,7 @@ pub async fn serve_peers<S: PeerSource>(
             shutdown.await;
             stop.start();
         });
-    let served = until_drained(server, &drain).await;
+    let served = until_drained(Box::pin(server), &drain).await;
     acceptor.shutdown().await;
     Ok(served?)
 }
