@@ -6,4 +6,8 @@ pub mod config;
 pub mod files;
 pub mod genesis_file;
 pub mod keystore;
+pub mod metrics;
 pub mod net;
+mod runtime;
+
+pub use runtime::{Addresses, Node, NodeError};

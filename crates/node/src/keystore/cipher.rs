@@ -114,7 +114,7 @@ pub(super) fn open(
         return None;
     }
     let mut secret = Zeroizing::new(sealed.message);
-    apply(&key, &parameters.initial_vector, &mut *secret);
+    apply(&key, &parameters.initial_vector, &mut secret);
     Some(secret)
 }
 

@@ -1,5 +1,8 @@
 //! The listeners over loopback, with validators made of memory behind them.
-#![allow(clippy::unwrap_used, reason = "a test's helper fails by panicking, as the test does")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test's helper fails by panicking, as the test does"
+)]
 
 mod admin;
 mod chain;

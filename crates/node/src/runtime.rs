@@ -1,0 +1,304 @@
+//! A running validator: recovery, threads, listeners, shutdown.
+//!
+//! Threads: `core` owns the state machine of agreement and finality; `log` owns the log and syncs it; `ledger` executes
+//! commits; `tables` writes checkpoints; a small pool runs cryptography; the caller's tokio runtime owns the sockets. Each
+//! queue between them is bounded, by a number or by the effects it answers, and they form no cycle that could wait for
+//! itself.
+
+mod api;
+mod archive;
+mod blocks;
+mod core;
+mod error;
+mod evidence;
+mod execution;
+mod journal;
+mod listen;
+mod peers;
+mod recovery;
+mod shared;
+mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+
+use quorate_ledger::{Admission, AdmissionLimits};
+use quorate_types::{Committee, Height, Timestamp};
+use quorate_validator::{BlsCryptography, Cryptography, Pool, PoolLimits};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use error::NodeError;
+
+use crate::api::Head;
+use crate::config::Config;
+use crate::keystore::Secrets;
+use crate::metrics::Metrics;
+use crate::net::PeerTls;
+use archive::Archive;
+use blocks::BlockIndex;
+use listen::Listeners;
+use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, NETWORK_QUEUE, Parts, Shared};
+
+/// Threads that run cryptography: two, so that a long batch does not delay a proposal.
+const WORKERS: usize = 2;
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The clients' API.
+    pub public: SocketAddr,
+    /// The operator's API.
+    pub admin: SocketAddr,
+    /// The other validators.
+    pub peer: SocketAddr,
+    /// Prometheus metrics.
+    pub metrics: SocketAddr,
+}
+
+/// A running validator.
+pub struct Node {
+    addresses: Addresses,
+    shared: Arc<Shared>,
+    fatal: mpsc::UnboundedReceiver<NodeError>,
+    stop: CancellationToken,
+    stop_core: Option<oneshot::Sender<()>>,
+    stop_log: std_mpsc::SyncSender<()>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+    threads: Vec<(&'static str, JoinHandle<()>)>,
+    stop_requested: Arc<tokio::sync::Notify>,
+}
+
+impl Node {
+    /// Opens the store, recovers, and joins the committee.
+    ///
+    /// # Errors
+    /// [`NodeError`]: nothing was left running.
+    pub async fn start(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
+        let genesis = crate::genesis_file::read(&config.genesis)
+            .map_err(|error| NodeError::GenesisFile(Box::new(error)))?;
+        let committee = genesis
+            .committee()
+            .map_err(quorate_types::GenesisError::from)?;
+        let me = committee
+            .index_of(&secrets.identity.public())
+            .ok_or(quorate_validator::KeyError::NotMember)?;
+        let tls = Arc::new(PeerTls::new(&committee, me, &secrets.identity)?);
+        let cryptography =
+            BlsCryptography::new(committee.clone(), secrets.identity, secrets.share)?;
+        let listeners = Listeners::bind(&config).await?;
+
+        let metrics = Metrics::default();
+        let identity = committee.members()[me.position()].identity;
+        let opened = store::open(&config.data_dir, &committee.chain(), &identity)?;
+        let restored = Archive::restore(&opened.tables)?;
+        let ledger = recovery::ledger(&genesis, &restored, &opened.tables)?;
+        let archive = Archive::new(
+            Arc::clone(&opened.tables),
+            ledger.snapshot(),
+            ledger.head(),
+            restored.certified,
+        );
+        let (answers_in, answers) = mpsc::unbounded_channel();
+        let (network_in, network) = mpsc::channel(NETWORK_QUEUE);
+        let (journal_in, journal) = std_mpsc::sync_channel(JOURNAL_QUEUE);
+        let (execution_in, execution) = std_mpsc::sync_channel(EXECUTION_QUEUE);
+        let (tables_in, tables) = std_mpsc::sync_channel(execution::TABLES_QUEUE);
+        let (fetches_in, fetches) = mpsc::unbounded_channel();
+        let (fatal_in, fatal) = mpsc::unbounded_channel();
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(WORKERS)
+            .thread_name(|index| format!("crypto-{index}"))
+            .build()
+            .map_err(|error| {
+                NodeError::system("cryptography threads")(std::io::Error::other(error))
+            })?;
+        let parts = Parts {
+            me,
+            committee: committee.clone(),
+            cryptography: Arc::new(cryptography) as Arc<dyn Cryptography>,
+            metrics,
+            blocks: BlockIndex::new(me, opened.wal.reader()),
+            archive,
+            tables: opened.tables,
+            pool: Pool::new(pool_limits(&config)),
+            admission: Admission::new(me, ledger.snapshot(), AdmissionLimits::default()),
+            workers,
+            head: Head {
+                executed: ledger.head().height,
+                certified: restored.certified,
+                lowest: Height(1),
+            },
+            peer_addresses: peer_addresses(&config, &committee),
+            data_dir: config.data_dir.clone(),
+            genesis_header: quorate_ledger::Ledger::genesis_header(&genesis)?,
+            genesis,
+        };
+        let channels = Channels {
+            core: answers_in,
+            journal: journal_in,
+            execution: execution_in,
+            fetches: fetches_in,
+            fatal: fatal_in,
+        };
+        let shared = Arc::new(Shared::new(parts, channels));
+
+        let evidence = recovery::evidence_file(&config.data_dir)?;
+        let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared)?;
+        let (stop_core, core_stopped) = oneshot::channel();
+        let (stop_log, log_stopped) = std_mpsc::sync_channel(1);
+        let stop = CancellationToken::new();
+        let stop_requested = Arc::new(tokio::sync::Notify::new());
+        let addresses = listeners.addresses;
+
+        let mut threads = Vec::new();
+        let shared_log = Arc::clone(&shared);
+        let wal = opened.wal;
+        threads.push(spawn("log", move || {
+            journal::run(wal, &journal, &log_stopped, &shared_log)
+        })?);
+        let shared_ledger = Arc::clone(&shared);
+        let ledger = recovered.ledger;
+        threads.push(spawn("ledger", move || {
+            execution::run(ledger, &execution, &tables_in, evidence, &shared_ledger);
+        })?);
+        let shared_tables = Arc::clone(&shared);
+        threads.push(spawn("tables", move || {
+            execution::run_tables(&tables, &shared_tables)
+        })?);
+
+        let mut effects = std::mem::take(&mut recovered.effects);
+        recovered.validator.start(shared.now(), &mut effects);
+        core::publish_window(&recovered.validator, &shared);
+        shared.perform(effects);
+        let inputs = core::Inputs {
+            answers,
+            network,
+            stop: core_stopped,
+        };
+        let shared_core = Arc::clone(&shared);
+        let validator = recovered.validator;
+        threads.push(spawn("core", move || {
+            core::run(validator, inputs, &shared_core)
+        })?);
+
+        let mut servers = listeners.serve(&shared, &tls, &stop, &stop_requested).await;
+        let peers = listen::connect_peers(&config, &shared, &tls, &network_in)?;
+        for peer in peers.iter().flatten().cloned() {
+            servers.push(tokio::spawn(peer.follow(stop.clone())));
+        }
+        servers.push(tokio::spawn(peers::run_fetches(
+            fetches,
+            peers,
+            stop.clone(),
+        )));
+        Ok(Self {
+            addresses,
+            shared,
+            fatal,
+            stop,
+            stop_core: Some(stop_core),
+            stop_log,
+            servers,
+            threads,
+            stop_requested,
+        })
+    }
+
+    /// Where the node listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The chain's id, for people.
+    #[must_use]
+    pub fn chain_id(&self) -> quorate_types::ChainId {
+        self.shared.committee.chain()
+    }
+
+    /// The validator's index.
+    #[must_use]
+    pub fn index(&self) -> quorate_types::ValidatorIndex {
+        self.shared.me
+    }
+
+    /// Resolves with the reason if the node cannot go on, or with `None` if an operator asked it to stop.
+    pub async fn wait(&mut self) -> Option<NodeError> {
+        tokio::select! {
+            error = self.fatal.recv() => error,
+            () = self.stop_requested.notified() => None,
+        }
+    }
+
+    /// Stops taking work, ends the streams, writes what is under way, and joins the threads.
+    ///
+    /// # Errors
+    /// The first error that a thread met since the start, or a thread that panicked.
+    pub async fn shutdown(mut self) -> Result<(), NodeError> {
+        self.stop.cancel();
+        for server in self.servers.drain(..) {
+            let _ = server.await;
+        }
+        if let Some(stop) = self.stop_core.take() {
+            let _ = stop.send(());
+        }
+        let _ = self.stop_log.try_send(());
+        self.shared.stop_execution();
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            for (name, thread) in threads {
+                thread.join().map_err(|_| NodeError::ThreadEnded(name))?;
+            }
+            Ok(())
+        });
+        joined
+            .await
+            .unwrap_or(Err(NodeError::ThreadEnded("shutdown")))?;
+        self.fatal.try_recv().map_or(Ok(()), Err)
+    }
+
+    /// The instant of the node's clock, for tests and status.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// Whether the disk was found full and has not had room since.
+    #[must_use]
+    pub fn disk_full(&self) -> bool {
+        self.shared.disk_full.load(Ordering::Relaxed)
+    }
+}
+
+/// Where each member is dialled; empty where the configuration does not say.
+fn peer_addresses(config: &Config, committee: &Committee) -> Vec<String> {
+    let address = |identity| config.peers.iter().find(|peer| peer.identity == identity);
+    let members = committee.members().iter();
+    members
+        .map(|member| {
+            address(member.identity).map_or_else(String::new, |peer| peer.address.clone())
+        })
+        .collect()
+}
+
+fn pool_limits(config: &Config) -> PoolLimits {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    PoolLimits {
+        bytes_max: count(config.limits.pool_bytes),
+        transactions_max: count(config.limits.pool_transactions),
+        block_bytes_max: count(u64::from(config.limits.block_bytes)),
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<(&'static str, JoinHandle<()>), NodeError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let handle = thread.spawn(run).map_err(NodeError::system("thread"))?;
+    Ok((name, handle))
+}

@@ -1,0 +1,440 @@
+//! What the chain has become: headers, receipts, certificates, outcomes and state.
+//!
+//! Heights above the last checkpoint live in memory, where the log can bring them back; a checkpoint moves them into the
+//! tables in one transaction together with the ledger's state and the place in the DAG, so that a restart finds all of
+//! them at one height.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, RwLock};
+
+use quorate_consensus::Checkpoint;
+use quorate_ledger::{Execution, Snapshot};
+use quorate_store::tables::{Batch, Table, Tables};
+use quorate_store::wal::Position;
+use quorate_types::{
+    Certificate, CodecError, Decode, Encode, Header, Height, Outcome, Reader, Receipt, RejectCode,
+    Signature, StateKey, TransactionId,
+};
+
+use super::error::NodeError;
+
+const PLACE: Table = Table("place");
+const HEADERS: Table = Table("headers");
+const CERTIFICATES: Table = Table("certificates");
+const RECEIPTS: Table = Table("receipts");
+const OUTCOMES: Table = Table("outcomes");
+const STATE: Table = Table("state");
+
+/// Key in [`PLACE`] of the last checkpoint of agreement.
+const CHECKPOINT: &[u8] = b"checkpoint";
+/// Key in [`PLACE`] of the position in the log from which a restart replays.
+const REPLAY_FROM: &[u8] = b"replay_from";
+
+/// How many heights below the certified one keep a snapshot of the state, for reads with proofs under a slightly older
+/// certificate.
+const SNAPSHOTS_KEPT: u64 = 64;
+
+/// Most receipts that one height's stored list is read back with: as many as its blocks may hold.
+const RECEIPTS_MAX: u32 = u32::MAX;
+
+/// One executed height that is still in memory.
+#[derive(Clone)]
+pub(crate) struct Executed {
+    pub(crate) header: Header,
+    pub(crate) receipts: Arc<Vec<Receipt>>,
+    pub(crate) signature: Option<Signature>,
+}
+
+struct Recent {
+    head: Height,
+    transactions_total: u64,
+    certified: Height,
+    /// Executed heights above the last checkpoint that is in the tables.
+    executed: BTreeMap<Height, Executed>,
+    /// Certificates of heights that are in the tables already, waiting for the next batch.
+    late_signatures: BTreeMap<Height, Signature>,
+    snapshots: BTreeMap<Height, Snapshot>,
+    outcomes: HashMap<TransactionId, (Height, u32)>,
+    /// State entries that changed since the last batch.
+    changes: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Recent {
+    /// Whether the transaction at this place was refused as a replay, or as out of sequence.
+    fn is_replay(&self, height: Height, index: u32) -> bool {
+        let receipt = self
+            .executed
+            .get(&height)
+            .and_then(|executed| executed.receipts.get(index as usize));
+        receipt.is_some_and(|receipt| {
+            receipt.outcome
+                == Outcome::Rejected {
+                    code: RejectCode::BadSequence,
+                }
+        })
+    }
+}
+
+/// Shared view of the chain. The executing thread writes, everybody reads.
+pub(crate) struct Archive {
+    tables: Arc<Tables>,
+    recent: RwLock<Recent>,
+}
+
+/// What a restart finds.
+pub(crate) struct Restored {
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) replay_from: Option<Position>,
+    /// The header at the checkpoint, and the state there.
+    pub(crate) head: Option<Header>,
+    pub(crate) certified: Height,
+    pub(crate) uncertified: Vec<Header>,
+}
+
+/// A batch for the tables, and what to forget once it is committed.
+pub(crate) struct ArchiveBatch {
+    pub(crate) batch: Batch,
+    pub(crate) up_to: Height,
+    /// Heights whose certificates are in the batch.
+    signed: BTreeSet<Height>,
+}
+
+impl Archive {
+    pub(crate) fn new(
+        tables: Arc<Tables>,
+        state: Snapshot,
+        head: &Header,
+        certified: Height,
+    ) -> Self {
+        let recent = Recent {
+            head: head.height,
+            transactions_total: head.transactions_total,
+            certified,
+            executed: BTreeMap::new(),
+            late_signatures: BTreeMap::new(),
+            snapshots: BTreeMap::from([(head.height, state)]),
+            outcomes: HashMap::new(),
+            changes: BTreeMap::new(),
+        };
+        Self {
+            tables,
+            recent: RwLock::new(recent),
+        }
+    }
+
+    /// Reads the last checkpoint.
+    pub(crate) fn restore(tables: &Tables) -> Result<Restored, NodeError> {
+        let place = |key: &[u8]| tables.get(PLACE, key);
+        let checkpoint = place(CHECKPOINT)?
+            .map(|bytes| Checkpoint::from_bytes(&bytes))
+            .transpose()
+            .map_err(NodeError::stored("checkpoint"))?;
+        let replay_from = place(REPLAY_FROM)?.and_then(|bytes| Position::from_bytes(&bytes));
+        let Some(checkpoint) = checkpoint else {
+            return Ok(Restored {
+                checkpoint: None,
+                replay_from: None,
+                head: None,
+                certified: Height(0),
+                uncertified: Vec::new(),
+            });
+        };
+        let head = stored_header(tables, checkpoint.height)?
+            .ok_or(NodeError::MissingHeight(checkpoint.height))?;
+        let certified = certified_prefix(tables, checkpoint.height)?;
+        let mut uncertified = Vec::new();
+        for height in certified.0 + 1..=checkpoint.height.0 {
+            let height = Height(height);
+            uncertified
+                .push(stored_header(tables, height)?.ok_or(NodeError::MissingHeight(height))?);
+        }
+        Ok(Restored {
+            checkpoint: Some(checkpoint),
+            replay_from,
+            head: Some(head),
+            certified,
+            uncertified,
+        })
+    }
+
+    /// All state entries at the checkpoint.
+    pub(crate) fn state_entries(tables: &Tables) -> Result<Vec<(StateKey, Vec<u8>)>, NodeError> {
+        tables
+            .range(STATE, (Bound::Unbounded, Bound::Unbounded), usize::MAX)?
+            .into_iter()
+            .map(|(key, value)| {
+                let key = StateKey::from_bytes(&key).map_err(NodeError::stored("state key"))?;
+                Ok((key, value))
+            })
+            .collect()
+    }
+
+    /// A height was executed.
+    pub(crate) fn push(&self, execution: Execution) {
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        let height = execution.header.height;
+        recent.head = height;
+        recent.transactions_total = execution.header.transactions_total;
+        for (index, receipt) in (0u32..).zip(&execution.receipts) {
+            // A replay of a transaction that was executed keeps its first outcome.
+            recent
+                .outcomes
+                .entry(receipt.transaction)
+                .or_insert((height, index));
+        }
+        for (key, value) in &execution.changes {
+            recent.changes.insert(key.to_bytes(), value.clone());
+        }
+        recent.snapshots.insert(height, execution.snapshot);
+        let executed = Executed {
+            header: execution.header,
+            receipts: Arc::new(execution.receipts),
+            signature: None,
+        };
+        recent.executed.insert(height, executed);
+    }
+
+    /// A height was certified; heights come in order.
+    pub(crate) fn certify(&self, certificate: &Certificate) {
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        let height = certificate.header.height;
+        recent.certified = height;
+        match recent.executed.get_mut(&height) {
+            Some(executed) => executed.signature = Some(certificate.signature),
+            None => {
+                recent.late_signatures.insert(height, certificate.signature);
+            }
+        }
+        let keep = Height(height.0.saturating_sub(SNAPSHOTS_KEPT));
+        recent.snapshots = recent.snapshots.split_off(&keep);
+    }
+
+    /// Everything up to the checkpoint that the tables lack. The ledger stands exactly at the checkpoint's height.
+    pub(crate) fn batch(
+        &self,
+        checkpoint: &Checkpoint,
+        replay_from: Option<Position>,
+    ) -> Result<ArchiveBatch, NodeError> {
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        let mut batch = Batch::new();
+        let mut signed = BTreeSet::new();
+        for (height, executed) in recent.executed.range(..=checkpoint.height) {
+            let key = height.0.to_be_bytes();
+            batch.put(HEADERS, key, executed.header.to_bytes());
+            batch.put(RECEIPTS, key, encode_receipts(&executed.receipts));
+            if let Some(signature) = executed.signature {
+                batch.put(CERTIFICATES, key, signature.0);
+                signed.insert(*height);
+            }
+        }
+        for (height, signature) in &recent.late_signatures {
+            batch.put(CERTIFICATES, height.0.to_be_bytes(), signature.0);
+            signed.insert(*height);
+        }
+        for (transaction, (height, index)) in &recent.outcomes {
+            if recent.is_replay(*height, *index)
+                && self.tables.get(OUTCOMES, &transaction.0)?.is_some()
+            {
+                continue;
+            }
+            let mut value = height.0.to_be_bytes().to_vec();
+            value.extend_from_slice(&index.to_be_bytes());
+            batch.put(OUTCOMES, transaction.0, value);
+        }
+        for (key, value) in std::mem::take(&mut recent.changes) {
+            batch.put(STATE, key, value);
+        }
+        batch.put(PLACE, CHECKPOINT, checkpoint.to_bytes());
+        if let Some(position) = replay_from {
+            batch.put(PLACE, REPLAY_FROM, position.to_bytes());
+        }
+        Ok(ArchiveBatch {
+            batch,
+            up_to: checkpoint.height,
+            signed,
+        })
+    }
+
+    /// The batch is in the tables: its heights need no memory any more.
+    pub(crate) fn written(&self, batch: &ArchiveBatch) {
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        let above = recent.executed.split_off(&batch.up_to.next());
+        let below = std::mem::replace(&mut recent.executed, above);
+        // Certificates that came while the batch was being written are not in it.
+        for (height, executed) in &below {
+            if let Some(signature) = executed.signature {
+                recent.late_signatures.insert(*height, signature);
+            }
+        }
+        recent
+            .late_signatures
+            .retain(|height, _| !batch.signed.contains(height));
+        recent
+            .outcomes
+            .retain(|_, (height, _)| *height > batch.up_to);
+    }
+
+    pub(crate) fn head(&self) -> Height {
+        self.read().head
+    }
+
+    pub(crate) fn certified(&self) -> Height {
+        self.read().certified
+    }
+
+    /// The header at `height`, if it was executed.
+    pub(crate) fn header(&self, height: Height) -> Result<Option<Header>, NodeError> {
+        if let Some(executed) = self.read().executed.get(&height) {
+            return Ok(Some(executed.header.clone()));
+        }
+        stored_header(&self.tables, height)
+    }
+
+    /// The certificate at `height`, if it is certified.
+    pub(crate) fn certificate(&self, height: Height) -> Result<Option<Certificate>, NodeError> {
+        let signature = {
+            let recent = self.read();
+            if height > recent.certified {
+                return Ok(None);
+            }
+            let late = recent.late_signatures.get(&height).copied();
+            late.or_else(|| {
+                recent
+                    .executed
+                    .get(&height)
+                    .and_then(|executed| executed.signature)
+            })
+        };
+        let signature = match signature {
+            Some(signature) => Some(signature),
+            None => stored_signature(&self.tables, height)?,
+        };
+        let header = self.header(height)?;
+        Ok(header
+            .zip(signature)
+            .map(|(header, signature)| Certificate { header, signature }))
+    }
+
+    /// Receipts of `height`, in order.
+    pub(crate) fn receipts(&self, height: Height) -> Result<Option<Arc<Vec<Receipt>>>, NodeError> {
+        if let Some(executed) = self.read().executed.get(&height) {
+            return Ok(Some(executed.receipts.clone()));
+        }
+        self.tables
+            .get(RECEIPTS, &height.0.to_be_bytes())?
+            .map(|bytes| decode_receipts(&bytes).map(Arc::new))
+            .transpose()
+            .map_err(NodeError::stored("receipts"))
+    }
+
+    /// Where a transaction was executed: its height, and its position among the height's receipts.
+    pub(crate) fn outcome(
+        &self,
+        transaction: &TransactionId,
+    ) -> Result<Option<(Height, u32)>, NodeError> {
+        if let Some(stored) = self.tables.get(OUTCOMES, &transaction.0)? {
+            return pair(&stored).map(Some).ok_or(NodeError::StoredOutcome);
+        }
+        Ok(self.read().outcomes.get(transaction).copied())
+    }
+
+    /// The state at `height`, if it is among the recent ones.
+    pub(crate) fn snapshot(&self, height: Height) -> Option<Snapshot> {
+        self.read().snapshots.get(&height).cloned()
+    }
+
+    /// The lowest height whose state is kept.
+    pub(crate) fn lowest_snapshot(&self) -> Height {
+        self.read()
+            .snapshots
+            .keys()
+            .next()
+            .copied()
+            .unwrap_or(Height(0))
+    }
+
+    /// How many transactions were ordered since genesis.
+    pub(crate) fn transactions_total(&self) -> u64 {
+        self.read().transactions_total
+    }
+
+    /// The newest state, certified or not.
+    pub(crate) fn latest_snapshot(&self) -> Snapshot {
+        let recent = self.read();
+        recent
+            .snapshots
+            .values()
+            .next_back()
+            .expect("the head's snapshot is always kept")
+            .clone()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Recent> {
+        self.recent
+            .read()
+            .expect("no thread panics while it holds the archive")
+    }
+}
+
+fn stored_header(tables: &Tables, height: Height) -> Result<Option<Header>, NodeError> {
+    tables
+        .get(HEADERS, &height.0.to_be_bytes())?
+        .map(|bytes| Header::from_bytes(&bytes))
+        .transpose()
+        .map_err(NodeError::stored("header"))
+}
+
+fn stored_signature(tables: &Tables, height: Height) -> Result<Option<Signature>, NodeError> {
+    tables
+        .get(CERTIFICATES, &height.0.to_be_bytes())?
+        .map(|bytes| Signature::from_bytes(&bytes))
+        .transpose()
+        .map_err(NodeError::stored("certificate"))
+}
+
+/// The highest height up to `limit` such that it and all below have stored certificates. Certificates are stored in order
+/// of height, so the first gap from above is the only one.
+fn certified_prefix(tables: &Tables, limit: Height) -> Result<Height, NodeError> {
+    let last = tables
+        .last(CERTIFICATES)?
+        .and_then(|(key, _)| key.try_into().ok());
+    let last = last.map_or(0, u64::from_be_bytes);
+    Ok(Height(last.min(limit.0)))
+}
+
+fn encode_receipts(receipts: &[Receipt]) -> Vec<u8> {
+    let count = u32::try_from(receipts.len()).expect("a commit has far fewer transactions");
+    let mut bytes = count.to_bytes();
+    for receipt in receipts {
+        receipt.encode(&mut bytes);
+    }
+    bytes
+}
+
+fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let receipts = reader.list("receipts", RECEIPTS_MAX)?;
+    reader.finish()?;
+    Ok(receipts)
+}
+
+fn pair(stored: &[u8]) -> Option<(Height, u32)> {
+    let (height, index) = stored.split_first_chunk()?;
+    Some((
+        Height(u64::from_be_bytes(*height)),
+        u32::from_be_bytes(index.try_into().ok()?),
+    ))
+}

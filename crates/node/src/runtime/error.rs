@@ -1,0 +1,132 @@
+//! Why a node does not start, or stops.
+
+use std::net::SocketAddr;
+
+use quorate_consensus::BlockError;
+use quorate_ledger::LedgerError;
+use quorate_store::disk::DiskError;
+use quorate_store::tables::TablesError;
+use quorate_store::wal::WalError;
+use quorate_types::{CodecError, GenesisError, HeaderHash, Height};
+use quorate_validator::{KeyError, LoggedError, ProposalError};
+
+/// Why a node does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The genesis content is refused.
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The genesis file is refused.
+    #[error(transparent)]
+    GenesisFile(Box<crate::genesis_file::GenesisFileError>),
+    /// The keys do not fit the committee.
+    #[error("keys: {0}")]
+    Keys(#[from] KeyError),
+    /// The data directory cannot be used.
+    #[error("data directory: {0}")]
+    Disk(#[from] DiskError),
+    /// The log cannot be used.
+    #[error("{0}")]
+    Log(#[from] WalError),
+    /// The tables cannot be used.
+    #[error("{0}")]
+    Tables(#[from] TablesError),
+    /// A record of the log cannot be read.
+    #[error("{0}")]
+    Logged(#[from] LoggedError),
+    /// A block of the log is not this committee's.
+    #[error("log: {0}")]
+    LoggedBlock(#[from] BlockError),
+    /// Something in the tables cannot be decoded.
+    #[error("tables: {what}: {error}")]
+    Stored {
+        /// What.
+        what: &'static str,
+        /// Why.
+        error: CodecError,
+    },
+    /// The tables lack a height below the checkpoint.
+    #[error("tables: nothing is stored at height {0}, below the checkpoint")]
+    MissingHeight(Height),
+    /// The place of a transaction's outcome cannot be decoded.
+    #[error("tables: the place of an outcome is malformed")]
+    StoredOutcome,
+    /// The file that tells this store from others is missing or malformed, though there is a log.
+    #[error(
+        "{path}: the store's identity is missing or malformed; restore the file or start with an empty directory"
+    )]
+    StoreIdentity {
+        /// The file.
+        path: String,
+    },
+    /// The ledger refuses its stored state, or a commit.
+    #[error("ledger: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The own block could not be built.
+    #[error("{0}")]
+    Proposal(#[from] ProposalError),
+    /// The configuration lists a peer that is no member.
+    #[error(
+        "peers: {identity} is not a member of the committee in the genesis file; remove it or correct it"
+    )]
+    UnknownPeer {
+        /// Its identity key.
+        identity: quorate_types::IdentityKey,
+    },
+    /// An address cannot be listened on.
+    #[error("{what} listener: {address}: {error}; choose another port in the configuration")]
+    Listen {
+        /// Which listener.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A listener ended.
+    #[error("{what} listener: {error}")]
+    Serve {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        error: crate::net::ServeError,
+    },
+    /// The keys make no TLS configuration.
+    #[error("network: {0}")]
+    Tls(#[from] crate::net::TlsError),
+    /// The operating system refuses a thread, a file or the clock.
+    #[error("{what}: {error}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it was refused.
+        error: std::io::Error,
+    },
+    /// The validator computed something else than the committee certified, or than it had signed itself before.
+    #[error(
+        "height {height}: computed header {own}, but {certified} is signed: this machine or its store is faulty"
+    )]
+    Diverged {
+        /// Where.
+        height: Height,
+        /// The header computed here.
+        own: HeaderHash,
+        /// The header signed.
+        certified: HeaderHash,
+    },
+    /// A thread of the node ended, which only a bug does.
+    #[error("the {0} thread ended unexpectedly")]
+    ThreadEnded(&'static str),
+}
+
+impl NodeError {
+    /// Wraps a decoding error of something in the tables.
+    pub(crate) fn stored(what: &'static str) -> impl FnOnce(CodecError) -> Self {
+        move |error| Self::Stored { what, error }
+    }
+
+    /// Wraps an error of the operating system.
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}

@@ -1,0 +1,165 @@
+//! The thread that owns the ledger, and the one that writes the tables behind it.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use quorate_consensus::Checkpoint;
+use quorate_ledger::Ledger;
+use quorate_types::{BlockRef, Certificate, Commit, Evidence, Round};
+use quorate_validator::Input;
+
+use super::archive::ArchiveBatch;
+use super::error::NodeError;
+use super::shared::Shared;
+
+/// Work for the ledger, in the order in which the core decided it.
+pub(crate) enum ExecutionItem {
+    Commit(Commit),
+    Checkpoint(Checkpoint),
+    Certified(Box<Certificate>),
+    Evidence(Evidence),
+    Stop,
+}
+
+/// A checkpoint for the tables.
+pub(crate) struct TablesItem {
+    batch: ArchiveBatch,
+    blocks: Vec<BlockRef>,
+    gc_round: Round,
+}
+
+/// Checkpoints that may wait for the tables before execution waits for them.
+pub(crate) const TABLES_QUEUE: usize = 2;
+
+/// Runs the ledger until told to stop.
+pub(crate) fn run(
+    mut ledger: Ledger,
+    items: &Receiver<ExecutionItem>,
+    tables: &SyncSender<TablesItem>,
+    mut evidence: File,
+    shared: &Arc<Shared>,
+) {
+    while let Ok(item) = items.recv() {
+        let done = match item {
+            ExecutionItem::Commit(commit) => execute(&mut ledger, &commit, shared),
+            ExecutionItem::Checkpoint(checkpoint) => write_checkpoint(&checkpoint, tables, shared),
+            ExecutionItem::Certified(certificate) => {
+                certify(&certificate, shared);
+                Ok(())
+            }
+            ExecutionItem::Evidence(found) => write_evidence(&mut evidence, &found),
+            ExecutionItem::Stop => return,
+        };
+        if let Err(error) = done {
+            shared.fail(error);
+            return;
+        }
+    }
+}
+
+fn execute(ledger: &mut Ledger, commit: &Commit, shared: &Shared) -> Result<(), NodeError> {
+    let execution = ledger.execute(commit)?;
+    let height = execution.header.height;
+    let mut arrivals = Vec::new();
+    for block in commit
+        .blocks
+        .iter()
+        .filter(|block| block.author() == shared.me)
+    {
+        arrivals.extend(shared.take_arrivals(block.round()));
+    }
+    let header = execution.header.clone();
+    shared
+        .admission
+        .lock()
+        .expect("no thread panics while it holds the admission")
+        .settle(commit, &execution);
+    shared.archive.push(execution);
+    shared.observe_commit(height, arrivals);
+    shared.metrics.height.set(gauge(height.0));
+    shared
+        .metrics
+        .transactions_committed
+        .set(gauge(header.transactions_total));
+    shared.publish_head(|head| head.executed = height);
+    shared.answer(Input::Executed(header));
+    Ok(())
+}
+
+fn certify(certificate: &Certificate, shared: &Shared) {
+    let height = certificate.header.height;
+    shared.archive.certify(certificate);
+    {
+        let mut shares = shared
+            .shares
+            .lock()
+            .expect("no thread panics while it holds the shares");
+        *shares = shares.split_off(&height.next());
+    }
+    shared.observe_certificate(height);
+    shared.metrics.certified_height.set(gauge(height.0));
+    shared.publish_head(|head| head.certified = height);
+}
+
+fn write_checkpoint(
+    checkpoint: &Checkpoint,
+    tables: &SyncSender<TablesItem>,
+    shared: &Shared,
+) -> Result<(), NodeError> {
+    let replay_from = shared.blocks.replay_from(checkpoint.gc_round);
+    let mut batch = shared.archive.batch(checkpoint, replay_from)?;
+    let blocks = shared.blocks.write_positions(&mut batch.batch);
+    let item = TablesItem {
+        batch,
+        blocks,
+        gc_round: checkpoint.gc_round,
+    };
+    // The writer is gone only when it has failed, and has said so itself.
+    let _ = tables.send(item);
+    Ok(())
+}
+
+fn write_evidence(file: &mut File, evidence: &Evidence) -> Result<(), NodeError> {
+    let line = super::evidence::to_json(evidence);
+    writeln!(file, "{line}")
+        .and_then(|()| file.sync_data())
+        .map_err(NodeError::system("evidence file"))
+}
+
+/// Writes checkpoints into the tables until the executing thread is gone.
+pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
+    while let Ok(item) = items.recv() {
+        if let Err(error) = shared.tables.commit(&item.batch.batch) {
+            shared.fail(error.into());
+            return;
+        }
+        shared.archive.written(&item.batch);
+        shared.blocks.written(&item.blocks, item.gc_round);
+        tracing::debug!(height = %item.batch.up_to, "checkpoint written");
+    }
+}
+
+/// Feeds commits of recovery to the ledger, without latencies or answers to a core that does not run yet.
+pub(crate) fn replay(
+    ledger: &mut Ledger,
+    commit: &Commit,
+    shared: &Shared,
+) -> Result<Input, NodeError> {
+    let execution = ledger.execute(commit)?;
+    let header = execution.header.clone();
+    shared
+        .admission
+        .lock()
+        .expect("no thread panics while it holds the admission")
+        .settle(commit, &execution);
+    shared.archive.push(execution);
+    shared.publish_head(|head| head.executed = header.height);
+    Ok(Input::Executed(header))
+}
+
+/// A number as a gauge's value.
+pub(crate) fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

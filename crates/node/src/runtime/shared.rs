@@ -1,0 +1,400 @@
+//! What the threads of a validator share, and how effects are carried out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use quorate_ledger::Admission;
+use quorate_store::tables::Tables;
+use quorate_types::{
+    BlockRef, Committee, Evidence, FinalityShare, Genesis, Header, Height, Round, Timestamp,
+    ValidatorIndex,
+};
+use quorate_validator::{Cryptography, Effect, Input, Job, Pool, Record};
+use tokio::sync::{mpsc, watch};
+
+use super::archive::Archive;
+use super::blocks::BlockIndex;
+use super::error::NodeError;
+use super::execution::ExecutionItem;
+use crate::api::Head;
+use crate::metrics::Metrics;
+
+/// Records that may wait for the log before the core waits for it.
+pub(crate) const JOURNAL_QUEUE: usize = 4096;
+/// Commits that may wait for execution before the core waits for it.
+pub(crate) const EXECUTION_QUEUE: usize = 1024;
+/// Verified messages of peers that may wait for the core before their streams are read no further.
+pub(crate) const NETWORK_QUEUE: usize = 1024;
+/// Evidence kept in memory for operators; the file keeps all of it.
+const EVIDENCE_KEPT: usize = 1000;
+
+/// A record for the log and what may be done once it is durable.
+pub(crate) struct JournalItem {
+    pub(crate) record: Record,
+    pub(crate) then: Vec<Effect>,
+}
+
+/// How far the core can take messages of peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The highest round whose blocks are not refused.
+    pub(crate) round_most: Round,
+    /// The highest height whose shares and certificates are kept.
+    pub(crate) height_most: Height,
+}
+
+/// What the core last said of itself, for operators.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CoreStatus {
+    pub(crate) consensus: quorate_consensus::Status,
+}
+
+/// When the transactions of one own block arrived in the pool: instants and counts.
+type Arrivals = Vec<(Timestamp, u32)>;
+
+/// Everything that several threads use.
+pub(crate) struct Shared {
+    pub(crate) me: ValidatorIndex,
+    pub(crate) genesis: Genesis,
+    pub(crate) committee: Committee,
+    pub(crate) cryptography: Arc<dyn Cryptography>,
+    pub(crate) metrics: Metrics,
+    pub(crate) blocks: BlockIndex,
+    pub(crate) archive: Archive,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) pool: Mutex<Pool>,
+    pub(crate) admission: Mutex<Admission>,
+    /// Own shares of heights that are not certified yet.
+    pub(crate) shares: Mutex<BTreeMap<Height, FinalityShare>>,
+    /// How far the chain is; subscribers of the public API follow it.
+    pub(crate) head: watch::Sender<Head>,
+    /// Counts what peers' streams may have to send; a change wakes them.
+    pub(crate) changed: watch::Sender<u64>,
+    /// Round of the last own block that is durable.
+    own_round: AtomicU64,
+    pub(crate) window: watch::Sender<Window>,
+    pub(crate) status: Mutex<CoreStatus>,
+    pub(crate) evidence: Mutex<VecDeque<Evidence>>,
+    /// Highest own round of each peer that was received and verified, from which its stream is resumed.
+    pub(crate) received: Vec<AtomicU64>,
+    /// When something last came from each peer, in microseconds since the start; 0 if nothing did.
+    pub(crate) heard: Vec<AtomicU64>,
+    /// Why the last connection to a peer ended, for operators.
+    pub(crate) peer_errors: Mutex<BTreeMap<ValidatorIndex, String>>,
+    pub(crate) peer_addresses: Vec<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) genesis_header: Header,
+    pub(crate) connected: Vec<AtomicBool>,
+    pub(crate) disk_full: AtomicBool,
+    in_flight: Mutex<BTreeMap<Round, Arrivals>>,
+    certifying: Mutex<BTreeMap<Height, Arrivals>>,
+    started: Instant,
+    core: mpsc::UnboundedSender<Input>,
+    journal: SyncSender<JournalItem>,
+    execution: SyncSender<ExecutionItem>,
+    fetches: mpsc::UnboundedSender<(ValidatorIndex, Vec<BlockRef>)>,
+    fatal: mpsc::UnboundedSender<NodeError>,
+    workers: rayon::ThreadPool,
+}
+
+/// The sending ends that effects go to.
+pub(crate) struct Channels {
+    /// Answers to the core. Not bounded by a number, but by the effects that they answer.
+    pub(crate) core: mpsc::UnboundedSender<Input>,
+    pub(crate) journal: SyncSender<JournalItem>,
+    pub(crate) execution: SyncSender<ExecutionItem>,
+    /// Fetches, bounded by the engine's limit of references in flight.
+    pub(crate) fetches: mpsc::UnboundedSender<(ValidatorIndex, Vec<BlockRef>)>,
+    pub(crate) fatal: mpsc::UnboundedSender<NodeError>,
+}
+
+/// Chain-bound parts of [`Shared`].
+pub(crate) struct Parts {
+    pub(crate) me: ValidatorIndex,
+    pub(crate) genesis: Genesis,
+    pub(crate) committee: Committee,
+    pub(crate) cryptography: Arc<dyn Cryptography>,
+    pub(crate) metrics: Metrics,
+    pub(crate) blocks: BlockIndex,
+    pub(crate) archive: Archive,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) pool: Pool,
+    pub(crate) admission: Admission,
+    pub(crate) workers: rayon::ThreadPool,
+    pub(crate) head: Head,
+    pub(crate) peer_addresses: Vec<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) genesis_header: Header,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts, channels: Channels) -> Self {
+        let members = parts.committee.members().len();
+        Self {
+            me: parts.me,
+            genesis: parts.genesis,
+            committee: parts.committee,
+            cryptography: parts.cryptography,
+            metrics: parts.metrics,
+            blocks: parts.blocks,
+            archive: parts.archive,
+            tables: parts.tables,
+            pool: Mutex::new(parts.pool),
+            admission: Mutex::new(parts.admission),
+            shares: Mutex::default(),
+            head: watch::Sender::new(parts.head),
+            changed: watch::Sender::new(0),
+            own_round: AtomicU64::new(0),
+            window: watch::Sender::new(Window::default()),
+            status: Mutex::default(),
+            evidence: Mutex::default(),
+            received: (0..members).map(|_| AtomicU64::new(0)).collect(),
+            heard: (0..members).map(|_| AtomicU64::new(0)).collect(),
+            peer_errors: Mutex::default(),
+            peer_addresses: parts.peer_addresses,
+            data_dir: parts.data_dir,
+            genesis_header: parts.genesis_header,
+            connected: (0..members).map(|_| AtomicBool::new(false)).collect(),
+            disk_full: AtomicBool::new(false),
+            in_flight: Mutex::default(),
+            certifying: Mutex::default(),
+            started: Instant::now(),
+            core: channels.core,
+            journal: channels.journal,
+            execution: channels.execution,
+            fetches: channels.fetches,
+            fatal: channels.fatal,
+            workers: parts.workers,
+        }
+    }
+
+    /// Microseconds since the node started.
+    pub(crate) fn now(&self) -> Timestamp {
+        let micros = self.started.elapsed().as_micros();
+        Timestamp(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// Stops the node with an error.
+    pub(crate) fn fail(&self, error: NodeError) {
+        // Nobody listens any more when the node is stopping already.
+        let _ = self.fatal.send(error);
+    }
+
+    /// Answers the core.
+    pub(crate) fn answer(&self, input: Input) {
+        let _ = self.core.send(input);
+    }
+
+    /// Carries out effects, in order.
+    pub(crate) fn perform(self: &Arc<Self>, effects: impl IntoIterator<Item = Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Persist { record, then } => {
+                    let _ = self.journal.send(JournalItem { record, then });
+                }
+                Effect::SendBlock(block) => self.publish_block(block.round()),
+                Effect::SendShare(share) => self.publish_share(share),
+                Effect::Fetch { peer, blocks } => {
+                    let _ = self.fetches.send((peer, blocks));
+                }
+                Effect::Compute(job) => self.compute(job),
+                Effect::Execute(commit) => self.execute(ExecutionItem::Commit(commit)),
+                Effect::Checkpoint(checkpoint) => {
+                    self.execute(ExecutionItem::Checkpoint(checkpoint))
+                }
+                Effect::Certified(certificate) => {
+                    self.execute(ExecutionItem::Certified(certificate))
+                }
+                Effect::Reclaim(block) => {
+                    let payload: Vec<_> = block
+                        .payload()
+                        .map(|transaction| block.bytes().slice_ref(transaction))
+                        .collect();
+                    let mut pool = self
+                        .pool
+                        .lock()
+                        .expect("no thread panics while it holds the pool");
+                    pool.restore(self.now(), payload.into_iter());
+                    drop(pool);
+                    self.take_arrivals(block.round());
+                    self.payload_waiting();
+                }
+                Effect::Evidence(evidence) => self.keep_evidence(evidence),
+                Effect::Diverged {
+                    height,
+                    own,
+                    certified,
+                } => {
+                    self.fail(NodeError::Diverged {
+                        height,
+                        own,
+                        certified,
+                    });
+                }
+            }
+        }
+    }
+
+    fn execute(&self, item: ExecutionItem) {
+        let _ = self.execution.send(item);
+    }
+
+    /// Tells the ledger's thread that nothing more will come.
+    pub(crate) fn stop_execution(&self) {
+        self.execute(ExecutionItem::Stop);
+    }
+
+    /// Tells the core that the pool holds something.
+    pub(crate) fn payload_waiting(&self) {
+        self.answer(Input::PayloadWaiting(true));
+    }
+
+    fn publish_share(&self, share: FinalityShare) {
+        let mut shares = self
+            .shares
+            .lock()
+            .expect("no thread panics while it holds the shares");
+        shares.insert(share.height, share);
+        drop(shares);
+        self.wake_streams();
+    }
+
+    /// Peers may have the own block of `round`: it is durable.
+    pub(crate) fn publish_block(&self, round: Round) {
+        self.own_round.fetch_max(round.0, Ordering::Relaxed);
+        self.wake_streams();
+    }
+
+    /// Round of the last own block that is durable.
+    pub(crate) fn own_round(&self) -> Round {
+        Round(self.own_round.load(Ordering::Relaxed))
+    }
+
+    fn wake_streams(&self) {
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// The chain went on.
+    pub(crate) fn publish_head(&self, change: impl FnOnce(&mut Head)) {
+        self.head.send_modify(change);
+        self.wake_streams();
+    }
+
+    fn compute(self: &Arc<Self>, job: Job) {
+        let shared = Arc::clone(self);
+        self.workers.spawn_fifo(move || match job {
+            Job::Propose { round, parents } => shared.propose(round, &parents),
+            job => {
+                if let Some(input) = job.run(&*shared.cryptography) {
+                    shared.answer(input);
+                }
+            }
+        });
+    }
+
+    /// Builds the own block of `round` with what the pool holds.
+    fn propose(&self, round: Round, parents: &[BlockRef]) {
+        let (taken, empty) = {
+            let mut pool = self
+                .pool
+                .lock()
+                .expect("no thread panics while it holds the pool");
+            let taken = if self.disk_full.load(Ordering::Relaxed) {
+                quorate_validator::Taken::default()
+            } else {
+                pool.take()
+            };
+            (taken, pool.is_empty())
+        };
+        if empty {
+            self.answer(Input::PayloadWaiting(false));
+        }
+        if !taken.arrivals.is_empty() {
+            let mut in_flight = self
+                .in_flight
+                .lock()
+                .expect("no thread panics while it holds the arrivals");
+            in_flight.insert(round, taken.arrivals);
+        }
+        match self
+            .cryptography
+            .propose(round, parents, unix_millis(), &taken.transactions)
+        {
+            Ok(block) => self.answer(Input::Built(block)),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// Arrivals of an own block's transactions, when it is output.
+    pub(crate) fn take_arrivals(&self, round: Round) -> Arrivals {
+        let mut in_flight = self
+            .in_flight
+            .lock()
+            .expect("no thread panics while it holds the arrivals");
+        in_flight.remove(&round).unwrap_or_default()
+    }
+
+    /// Observes commit latencies, and remembers the arrivals for the certificate.
+    pub(crate) fn observe_commit(&self, height: Height, arrivals: Arrivals) {
+        let now = self.now();
+        for (arrived, count) in &arrivals {
+            let latency = now.micros_since(*arrived);
+            self.metrics
+                .commit_latency
+                .observe(latency, u64::from(*count));
+        }
+        if !arrivals.is_empty() {
+            let mut certifying = self
+                .certifying
+                .lock()
+                .expect("no thread panics while it holds the arrivals");
+            certifying.insert(height, arrivals);
+        }
+    }
+
+    /// Observes certificate latencies of everything up to `height`.
+    pub(crate) fn observe_certificate(&self, height: Height) {
+        let now = self.now();
+        let mut certifying = self
+            .certifying
+            .lock()
+            .expect("no thread panics while it holds the arrivals");
+        let above = certifying.split_off(&height.next());
+        for arrivals in std::mem::replace(&mut *certifying, above).into_values() {
+            for (arrived, count) in arrivals {
+                let latency = now.micros_since(arrived);
+                self.metrics
+                    .certificate_latency
+                    .observe(latency, u64::from(count));
+            }
+        }
+    }
+
+    fn keep_evidence(&self, evidence: Evidence) {
+        tracing::warn!(?evidence, "a validator misbehaved");
+        self.metrics.evidence.inc();
+        let mut kept = self
+            .evidence
+            .lock()
+            .expect("no thread panics while it holds the evidence");
+        if kept.len() >= EVIDENCE_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(evidence.clone());
+        drop(kept);
+        self.execute(ExecutionItem::Evidence(evidence));
+    }
+}
+
+/// Milliseconds since the Unix epoch, or 0 before it. No rule of agreement reads it.
+pub(crate) fn unix_millis() -> u64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
