@@ -78,7 +78,7 @@ impl Mix {
         let base = *dice.pick(&[300, 1_000, 3_000, 10_000, 40_000]);
         // A round takes about as long as a message and the pacing.
         let round = base + base / 2 + 6_000;
-        let fault_rounds = dice.between(60, if size > 7 { 140 } else { 220 });
+        let fault_rounds = dice.between(80, if size > 7 { 180 } else { 260 });
         let mut mix = Self {
             real_cryptography: seed % REAL_CRYPTOGRAPHY_EVERY == REAL_CRYPTOGRAPHY_EVERY - 1,
             rule: RuleParameters {
@@ -107,7 +107,7 @@ impl Mix {
             },
             load_interval: *dice.pick(&[0, round, round * 3, round * 10]),
             fault_rounds,
-            fault_time: fault_rounds * round * 3,
+            fault_time: fault_rounds * round * 4,
         };
         mix.shape(options.scenario);
         if let Some(behaviours) = &options.behaviours {
@@ -120,7 +120,7 @@ impl Mix {
     /// What the scenario fixes.
     fn shape(&mut self, scenario: Scenario) {
         let none = FaultWeights::default();
-        let round = self.fault_time / self.fault_rounds / 3;
+        let round = self.fault_time / self.fault_rounds / 4;
         match scenario {
             Scenario::Swarm => return,
             Scenario::Calm => {

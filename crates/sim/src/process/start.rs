@@ -188,7 +188,8 @@ fn resume(content: &Content) -> Result<Resume, RestartError> {
     let last = content.certificates.last_key_value();
     let certified = last.map_or(Height(0), |(height, _)| *height);
     let certified = certified.min(head.height);
-    let headers = content.headers.range(certified.next()..=head.height);
+    // Headers and checkpoint are of one transaction, so none is above the checkpoint's height.
+    let headers = content.headers.range(certified.next()..);
     Ok(Resume {
         checkpoint: Some(checkpoint),
         certified,
