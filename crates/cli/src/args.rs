@@ -1,0 +1,400 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quorate_types::{AccountId, AssetId, Height, IdentityKey, ThresholdKey};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed for a reason that stands in the message
+  2  the command line is wrong
+  3  a file (configuration, genesis, key store, certificate) is missing, malformed or refused
+  4  the endpoint cannot be reached or refused the call
+  5  a certificate or proof does not verify
+  6  two validators disagree
+  7  nothing was committed
+  8  a validator ended by itself
+  9  the validator could not start
+ 10  the transaction was rejected";
+
+/// Operates, checks and measures Quorate validators.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The public listener of a validator.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "QUORATE_ENDPOINT",
+        default_value = "http://127.0.0.1:7100"
+    )]
+    pub(crate) endpoint: String,
+    /// Print facts as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a committee on this machine, drives transfers through it and checks everything it says.
+    Devnet(DevnetArgs),
+    /// Runs one validator until it is told to stop (SIGTERM, SIGINT or the operator's API).
+    Run(RunArgs),
+    /// Makes and shows keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Makes and shows genesis files.
+    #[command(subcommand)]
+    Genesis(GenesisCommand),
+    /// Signs and submits transactions.
+    #[command(subcommand)]
+    Tx(TransactionCommand),
+    /// Reads accounts, with proof.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Fetches and verifies finality certificates.
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+    /// Shows how a validator is doing.
+    Status(StatusArgs),
+    /// Measures a committee on this machine.
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevnetArgs {
+    /// How many validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=128))]
+    pub(crate) validators: u16,
+    /// Stop after this many seconds; without it, on Ctrl-C.
+    #[arg(long)]
+    pub(crate) seconds: Option<u64>,
+    /// Where to put keys, configurations and stores; kept afterwards. Without it, a temporary directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Transfers a second to offer; 0 for none.
+    #[arg(long, value_name = "TPS", default_value_t = 200)]
+    pub(crate) load: u64,
+    /// How many accounts to fund.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
+    pub(crate) accounts: u16,
+    /// Rounds of a wave: 5 keeps going against every scheduler, 4 is faster.
+    #[arg(long = "w", default_value_t = 5, value_parser = clap::value_parser!(u8).range(4..=5))]
+    pub(crate) wave: u8,
+    /// Keep the temporary directory.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Only write keys, genesis and configurations into --data-dir; start nothing.
+    #[arg(long, requires = "data_dir")]
+    pub(crate) init_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Stop when standard input closes, so that a parent that is killed leaves nothing behind.
+    #[arg(long)]
+    pub(crate) exit_with_parent: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes an identity: DIR/identity.json, encrypted.
+    New {
+        /// An existing directory.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Shows the public key of a key store; needs no passphrase.
+    Show {
+        /// The key store.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PassphraseArgs {
+    /// File with the passphrase, mode 0600. Without it: $QUORATE_PASSPHRASE_FILE or a systemd credential.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenesisCommand {
+    /// Builds a genesis file.
+    New(GenesisNewArgs),
+    /// Checks a genesis file and shows it with its chain id.
+    Show {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenesisNewArgs {
+    /// A name for people.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// A member's identity key in hexadecimal; once for each, in order of index.
+    #[arg(long = "member", value_name = "KEY", required = true, value_parser = identity_key)]
+    pub(crate) members: Vec<IdentityKey>,
+    /// JSON with `group_key` and `share_keys`: the public keys that the members' key ceremony gave.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) group: PathBuf,
+    /// The quorum; n - f if absent. It must be the threshold of the group key.
+    #[arg(long)]
+    pub(crate) quorum: Option<u16>,
+    /// The shard.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) shard: u32,
+    /// Rounds of a wave.
+    #[arg(long = "w", default_value_t = 5, value_parser = clap::value_parser!(u8).range(4..=5))]
+    pub(crate) wave: u8,
+    /// Order opaque payloads instead of executing transactions.
+    #[arg(long)]
+    pub(crate) opaque: bool,
+    /// An asset, as `ID:DECIMALS`; ascending.
+    #[arg(long = "asset", value_name = "ID:DECIMALS", value_parser = asset)]
+    pub(crate) assets: Vec<(AssetId, u8)>,
+    /// A first balance, as `OWNER:ASSET:ATOMS`.
+    #[arg(long = "allocation", value_name = "OWNER:ASSET:ATOMS", value_parser = allocation)]
+    pub(crate) allocations: Vec<(IdentityKey, AssetId, u128)>,
+    /// What a transfer costs, in atoms of the fee asset.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) transfer_fee: u128,
+    /// The asset that fees are paid in.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) fee_asset: u32,
+    /// Where to write it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TransactionCommand {
+    /// Moves free balance.
+    Transfer {
+        /// Key store of the paying account's owner.
+        #[arg(long, value_name = "KEYSTORE")]
+        from_key: PathBuf,
+        /// The receiving account.
+        #[arg(long, value_parser = account_id)]
+        to: AccountId,
+        /// The asset.
+        #[arg(long, default_value = "0", value_parser = asset_id)]
+        asset: AssetId,
+        /// How many atoms.
+        #[arg(long)]
+        amount: u128,
+        #[command(flatten)]
+        signing: SigningArgs,
+    },
+    /// Opens an account of the key's owner.
+    CreateAccount {
+        /// Key store of the owner.
+        #[arg(long, value_name = "KEYSTORE")]
+        from_key: PathBuf,
+        #[command(flatten)]
+        signing: SigningArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigningArgs {
+    /// Sub-account number of the owner.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) sub: u32,
+    /// Which of the account's independent sequences to use.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) lane: u16,
+    /// Most that it may cost, in atoms of the fee asset.
+    #[arg(long, default_value_t = u128::MAX)]
+    pub(crate) max_fee: u128,
+    /// How far to wait.
+    #[arg(long, value_enum, default_value_t = Wait::Certified)]
+    pub(crate) wait: Wait,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+/// How far a submission waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// Until it waits in the pool.
+    Accepted,
+    /// Until it is ordered and executed.
+    Committed,
+    /// Until its height is certified; receipt and certificate are then verified here.
+    Certified,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// The genesis file, whose group key is trusted. Without it the endpoint's own word is taken for the key.
+    #[arg(long, value_name = "FILE", env = "QUORATE_GENESIS")]
+    pub(crate) genesis: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Shows an account after verifying the proof of its state.
+    Show {
+        /// The account: 64 hexadecimal digits.
+        #[arg(value_parser = account_id)]
+        id: AccountId,
+        /// The height to read at; without it, the highest certified one.
+        #[arg(long, value_parser = height)]
+        height: Option<Height>,
+        #[command(flatten)]
+        trust: TrustArgs,
+    },
+    /// Prints the id of an owner's account.
+    Id {
+        /// The owner's key: 64 hexadecimal digits.
+        #[arg(value_parser = identity_key)]
+        owner: IdentityKey,
+        /// The sub-account number.
+        #[arg(long, default_value_t = 0)]
+        sub: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Fetches a certificate, verifies it, and prints what any BLS library needs to verify it.
+    Show {
+        /// The height; without it, the highest certified one.
+        #[arg(long, value_parser = height)]
+        height: Option<Height>,
+        #[command(flatten)]
+        trust: TrustArgs,
+    },
+    /// Verifies what `certificate show --json` printed; needs no network.
+    Verify {
+        /// The JSON.
+        file: PathBuf,
+        /// The group key to trust: 192 hexadecimal digits.
+        #[arg(long, value_name = "KEY", value_parser = threshold_key, required_unless_present = "genesis")]
+        group_key: Option<ThresholdKey>,
+        #[command(flatten)]
+        trust: TrustArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The operator's listener, for more detail.
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// How many validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=128))]
+    pub(crate) validators: u16,
+    /// Bytes of one opaque transaction.
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=16_384))]
+    pub(crate) transaction_bytes: u32,
+    /// Order opaque payloads instead of executing signed transfers.
+    #[arg(long)]
+    pub(crate) opaque: bool,
+    /// Transactions a second to offer, or `max` to look for the most that is still committed.
+    #[arg(long, value_name = "TPS|max", default_value = "10000", value_parser = load)]
+    pub(crate) load: Load,
+    /// How long to measure.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+    /// How long to wait under load before measuring.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) warmup: u64,
+    /// Rounds of a wave.
+    #[arg(long = "w", default_value_t = 5, value_parser = clap::value_parser!(u8).range(4..=5))]
+    pub(crate) wave: u8,
+    /// Accounts that transfers are between.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(2..))]
+    pub(crate) accounts: u16,
+    /// Connections to each validator.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) connections: u16,
+}
+
+/// What a benchmark offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// So many transactions a second.
+    Rate(u64),
+    /// Whatever turns out to be the most.
+    Max,
+}
+
+fn load(text: &str) -> Result<Load, String> {
+    if text == "max" {
+        return Ok(Load::Max);
+    }
+    match text.parse() {
+        Ok(rate) if rate > 0 => Ok(Load::Rate(rate)),
+        _ => Err("give a number of transactions a second, or `max`".into()),
+    }
+}
+
+fn hexadecimal<T>(text: &str, parsed: Option<T>, bytes: usize) -> Result<T, String> {
+    parsed.ok_or_else(|| {
+        let found = text.chars().count();
+        format!(
+            "{} hexadecimal digits are needed, this is another text of {found} characters",
+            bytes * 2
+        )
+    })
+}
+
+fn identity_key(text: &str) -> Result<IdentityKey, String> {
+    hexadecimal(text, IdentityKey::from_hex(text), IdentityKey::LENGTH)
+}
+
+fn threshold_key(text: &str) -> Result<ThresholdKey, String> {
+    hexadecimal(text, ThresholdKey::from_hex(text), ThresholdKey::LENGTH)
+}
+
+fn account_id(text: &str) -> Result<AccountId, String> {
+    hexadecimal(text, AccountId::from_hex(text), AccountId::LENGTH)
+}
+
+fn asset_id(text: &str) -> Result<AssetId, std::num::ParseIntError> {
+    text.parse().map(AssetId)
+}
+
+fn height(text: &str) -> Result<Height, std::num::ParseIntError> {
+    text.parse().map(Height)
+}
+
+fn asset(text: &str) -> Result<(AssetId, u8), String> {
+    let parsed = text
+        .split_once(':')
+        .and_then(|(id, decimals)| Some((AssetId(id.parse().ok()?), decimals.parse().ok()?)));
+    parsed.ok_or_else(|| "an asset is `ID:DECIMALS`, for example 0:6".into())
+}
+
+fn allocation(text: &str) -> Result<(IdentityKey, AssetId, u128), String> {
+    let mut parts = text.split(':');
+    let mut parse = || {
+        let owner = IdentityKey::from_hex(parts.next()?)?;
+        let asset = AssetId(parts.next()?.parse().ok()?);
+        let atoms = parts.next()?.parse().ok()?;
+        parts.next().is_none().then_some((owner, asset, atoms))
+    };
+    parse().ok_or_else(|| {
+        "a first balance is `OWNER:ASSET:ATOMS`, the owner's key in hexadecimal".into()
+    })
+}

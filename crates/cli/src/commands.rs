@@ -1,0 +1,9 @@
+//! One module for each small command.
+
+pub(crate) mod account;
+pub(crate) mod certificate;
+pub(crate) mod genesis;
+pub(crate) mod keys;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod transaction;

@@ -1,0 +1,248 @@
+//! `quorate tx`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use quorate_crypto::IdentitySecret;
+use quorate_node::keystore::{Keystore, Passphrase};
+use quorate_rpc::submit::v1::{SubmitTransactionRequest, WaitFor};
+use quorate_rpc::types::v1::TransactionOutcome;
+use quorate_types::{
+    AccountId, Body, DomainTag, Encode, KeySignature, Outcome, Round, SignedTransaction,
+    Transaction, TransactionId,
+};
+use serde::Serialize;
+
+use super::account;
+use crate::args::{SigningArgs, TransactionCommand, Wait};
+use crate::client::{Client, within};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::output;
+use crate::trust::{Trust, unverified};
+
+/// How long to wait for a certificate.
+const WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Shown {
+    transaction: String,
+    account: String,
+    sequence: u64,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deltas: Vec<ShownDelta>,
+    verified: bool,
+    trusted: String,
+}
+
+#[derive(Serialize)]
+struct ShownDelta {
+    account: String,
+    asset: u32,
+    atoms: String,
+}
+
+pub(crate) async fn run(
+    command: TransactionCommand,
+    endpoint: &str,
+    json: bool,
+) -> Result<(), Failure> {
+    let (key, signing) = match &command {
+        TransactionCommand::Transfer {
+            from_key, signing, ..
+        }
+        | TransactionCommand::CreateAccount { from_key, signing } => (from_key, signing),
+    };
+    let owner = open(key, signing)?;
+    let signer = AccountId::derive(&owner.public(), signing.sub);
+    let body = match command {
+        TransactionCommand::Transfer {
+            to, asset, amount, ..
+        } => Body::Transfer {
+            from: signer,
+            to,
+            asset,
+            amount,
+        },
+        TransactionCommand::CreateAccount { .. } => Body::CreateAccount {
+            owner: owner.public(),
+            sub: signing.sub,
+        },
+    };
+    let client = Client::connect(endpoint).await?;
+    let trust = Trust::establish(&signing.trust, &client).await?;
+    let (account, _) = account::read(&client, &trust, &signer, None).await?;
+    let sequence = account.map_or(0, |account| account.next_sequence(signing.lane));
+    let signed = sign(
+        &owner,
+        Transaction {
+            chain: trust.key.chain(),
+            shard: trust.key.shard(),
+            access: body.touched(),
+            body,
+            dependencies: Vec::new(),
+            lane: signing.lane,
+            sequence,
+            valid_until_round: Round(u64::MAX),
+            max_fee: signing.max_fee,
+        },
+    );
+    let outcome = submit(&client, &signed, signing.wait).await?;
+    let mut shown = Shown {
+        transaction: signed.id().to_hex(),
+        account: signer.to_hex(),
+        sequence,
+        status: "accepted",
+        height: None,
+        deltas: Vec::new(),
+        verified: false,
+        trusted: trust.source.clone(),
+    };
+    let verdict = match outcome {
+        Some(outcome) => judge(&mut shown, &outcome, &signed.id(), &trust),
+        None => Ok(()),
+    };
+    if verdict.is_ok() {
+        output::print(json, &shown, text)?;
+    }
+    verdict
+}
+
+/// Signs a transaction with its owner's key.
+pub(crate) fn sign(owner: &IdentitySecret, transaction: Transaction) -> SignedTransaction {
+    let id = transaction.id();
+    let signature = owner.sign(DomainTag::TransactionSignature, &id.0);
+    let signatures = vec![KeySignature {
+        key_index: 0,
+        signature,
+    }];
+    SignedTransaction::new(transaction, signatures)
+}
+
+fn open(key: &Path, signing: &SigningArgs) -> Result<IdentitySecret, Failure> {
+    let passphrase = Passphrase::locate(signing.passphrase.passphrase_file.as_deref());
+    let passphrase = passphrase.or_fail(Kind::File)?;
+    let keystore = Keystore::read(key).or_fail(Kind::File)?;
+    keystore.open_identity(&passphrase, key).or_fail(Kind::File)
+}
+
+async fn submit(
+    client: &Client,
+    signed: &SignedTransaction,
+    wait: Wait,
+) -> Result<Option<TransactionOutcome>, Failure> {
+    let wait = match wait {
+        Wait::Accepted => WaitFor::Accepted,
+        Wait::Committed => WaitFor::Committed,
+        Wait::Certified => WaitFor::Certified,
+    };
+    let request = SubmitTransactionRequest {
+        transaction: signed.to_bytes().into(),
+        wait: wait.into(),
+    };
+    let answer = client
+        .submit()
+        .submit_transaction(within(request, WAIT))
+        .await;
+    Ok(answer
+        .map_err(|status| client.refused(&status))?
+        .into_inner()
+        .outcome)
+}
+
+/// Verifies an outcome as far as it is certified, and fails if the transaction was rejected.
+fn judge(
+    shown: &mut Shown,
+    outcome: &TransactionOutcome,
+    id: &TransactionId,
+    trust: &Trust,
+) -> Result<(), Failure> {
+    shown.height = Some(outcome.height);
+    let receipt = outcome.receipt.as_ref();
+    let receipt = receipt.ok_or_else(|| incomplete("receipt"))?;
+    let receipt = match &outcome.certificate {
+        Some(certificate) => {
+            let proof = outcome
+                .inclusion
+                .as_ref()
+                .ok_or_else(|| incomplete("proof"))?;
+            let header = trust.verify(Some(certificate))?;
+            let verified = header.verify_receipt(&receipt.canonical, &proof.canonical);
+            shown.status = "certified";
+            shown.verified = true;
+            verified.map_err(|error| unverified("receipt", error))?
+        }
+        None => {
+            shown.status = "committed";
+            quorate_types::Receipt::try_from(receipt).or_fail(Kind::Endpoint)?
+        }
+    };
+    if receipt.transaction != *id {
+        return Err(Failure::new(
+            Kind::Unverified,
+            anyhow!("the receipt is of another transaction"),
+        ));
+    }
+    match receipt.outcome {
+        Outcome::Applied { deltas } => {
+            shown.deltas = deltas
+                .iter()
+                .map(|delta| ShownDelta {
+                    account: delta.account.to_hex(),
+                    asset: delta.asset.0,
+                    atoms: delta.change.to_string(),
+                })
+                .collect();
+            Ok(())
+        }
+        Outcome::Rejected { code } => {
+            let error = anyhow!(
+                "transaction {id} was rejected at height {}: {code} ({})",
+                outcome.height,
+                code.name()
+            );
+            Err(Failure::new(Kind::Rejected, error))
+        }
+    }
+}
+
+fn incomplete(what: &str) -> Failure {
+    Failure::new(
+        Kind::Endpoint,
+        anyhow!("the endpoint left the {what} out of its answer"),
+    )
+}
+
+fn text(shown: &Shown) -> String {
+    let verified = if shown.verified {
+        format!(
+            "receipt and certificate; the group key is that of {}",
+            shown.trusted
+        )
+    } else {
+        "no: it is not certified yet".into()
+    };
+    let height = shown
+        .height
+        .map_or_else(|| "none yet".into(), |height| height.to_string());
+    let mut text = output::list([
+        ("transaction", shown.transaction.clone()),
+        (
+            "account",
+            format!("{}, sequence {}", shown.account, shown.sequence),
+        ),
+        ("status", shown.status.into()),
+        ("height", height),
+        ("verified", verified),
+    ]);
+    for delta in &shown.deltas {
+        text.push_str(&format!(
+            "changed      {} asset {}: {} atoms\n",
+            delta.account, delta.asset, delta.atoms
+        ));
+    }
+    text
+}

@@ -1,0 +1,12 @@
+//! The one place where randomness enters the program.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use zeroize::Zeroizing;
+
+/// A generator seeded by the operating system.
+pub(crate) fn generator() -> ChaCha20Rng {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).expect("the operating system has randomness");
+    ChaCha20Rng::from_seed(*seed)
+}

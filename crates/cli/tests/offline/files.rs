@@ -1,0 +1,96 @@
+//! `keys`, bad configurations, and help.
+
+use crate::Desk;
+
+#[test]
+fn a_new_identity_can_be_shown_without_its_passphrase() {
+    let desk = Desk::new();
+    let key = desk.identity("keys");
+    let shown = desk
+        .run(&["keys", "show", "keys/identity.json", "--json"])
+        .json();
+    assert_eq!(shown["public_key"], key.as_str());
+    assert_eq!(shown["kind"], "identity");
+    let account = desk.run(&["account", "id", &key, "--json"]).json();
+    assert_eq!(shown["account"], account);
+
+    let again = [
+        "keys",
+        "new",
+        "--out",
+        "keys",
+        "--passphrase-file",
+        "passphrase",
+    ];
+    desk.run(&again)
+        .fails(3, &["identity.json", "exists already"]);
+}
+
+#[test]
+fn keys_need_a_safe_passphrase_and_a_place() {
+    let desk = Desk::new();
+    desk.run(&["keys", "new", "--out", "."])
+        .fails(3, &["passphrase_file", "QUORATE_PASSPHRASE_FILE"]);
+    desk.write("open", "secret", 0o644);
+    let open = ["keys", "new", "--out", ".", "--passphrase-file", "open"];
+    desk.run(&open).fails(3, &["0644", "chmod 600"]);
+    let nowhere = [
+        "keys",
+        "new",
+        "--out",
+        "nowhere",
+        "--passphrase-file",
+        "passphrase",
+    ];
+    desk.run(&nowhere).fails(3, &["nowhere/identity.json"]);
+    desk.write("broken.json", "{", 0o600);
+    desk.run(&["keys", "show", "broken.json"])
+        .fails(3, &["broken.json", "ends in the middle"]);
+}
+
+#[test]
+fn bad_configurations_are_refused_with_line_and_remedy() {
+    let desk = Desk::new();
+    desk.run(&["run", "--config", "missing.toml"])
+        .fails(3, &["missing.toml"]);
+    desk.write(
+        "typo.toml",
+        "data_dir = \"x\"\n[listen]\npubic = \"127.0.0.1:1\"\n",
+        0o644,
+    );
+    desk.run(&["run", "--config", "typo.toml"])
+        .fails(3, &["typo.toml", "line 3", "pubic"]);
+    desk.write("level.toml", "[log]\nlevel = \"info,=loud\"\n", 0o644);
+    desk.run(&["run", "--config", "level.toml"])
+        .fails(3, &["level.toml", "log.level"]);
+    desk.write("empty.toml", "passphrase_file = \"passphrase\"\n", 0o644);
+    desk.run(&["run", "--config", "empty.toml"])
+        .fails(3, &["identity.json"]);
+}
+
+#[test]
+fn unreachable_validators_are_told_as_such() {
+    let desk = Desk::new();
+    let status = desk.run(&["--endpoint", "http://127.0.0.1:1", "status"]);
+    status.fails(4, &["http://127.0.0.1:1", "--endpoint"]);
+    desk.run(&["--endpoint", "not a url", "status"])
+        .fails(4, &["not a url"]);
+}
+
+#[test]
+fn help_lists_the_exit_codes_and_wrong_usage_is_two() {
+    let desk = Desk::new();
+    let help = desk.run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for line in [
+        "5  a certificate or proof does not verify",
+        "6  two validators disagree",
+    ] {
+        assert!(help.out.contains(line), "{line} is missing in {}", help.out);
+    }
+    desk.run(&["devnet", "--validators", "3"])
+        .fails(2, &["4..=128"]);
+    desk.run(&["bench", "--load", "many"]).fails(2, &["max"]);
+    desk.run(&["devnet", "--init-only"])
+        .fails(2, &["--data-dir"]);
+}
