@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 pub(crate) const CHAIN: ChainId = ChainId([7; 32]);
-/// Height 4 and above are read by nobody but subscribers.
+/// The head of most chains here.
 pub(crate) const HEIGHTS: u64 = 12;
 
 pub(crate) fn header(height: u64) -> Header {

@@ -128,7 +128,7 @@ impl PeerSource for Fake {
             .collect())
     }
 
-    /// Every block is its round's number in text.
+    /// Finds blocks by their rounds alone.
     async fn fetch(
         &self,
         blocks: Vec<BlockRef>,

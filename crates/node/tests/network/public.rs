@@ -379,8 +379,11 @@ async fn pages_join_to_the_whole_and_their_tokens_bind_the_parameters() {
     let chain = Chain::new(HEIGHTS);
     let public = serve(&chain, ApiOptions::default()).await;
     let mut client = Ledger::new(connect(public.address).await);
-    for size in [1, 5, 12, 13, 0, u32::MAX] {
+    // A list that should go beyond the head ends where the head was.
+    let sizes = [1, 5, 12, 13, 0, u32::MAX];
+    for (size, to_height) in sizes.into_iter().zip([None, Some(99)].into_iter().cycle()) {
         let mut request = ListCertificatesRequest {
+            to_height,
             page_size: size,
             ..Default::default()
         };
