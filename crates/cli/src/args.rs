@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,7 +18,11 @@ Exit codes:
   7  nothing was committed
   8  a validator ended by itself
   9  the validator could not start
- 10  the transaction was rejected";
+ 10  the transaction was rejected
+ 13  sim: a validator panicked
+ 14  sim: a committee did not go on after everything healed
+ 15  sim: a promise was broken
+ 16  sim: one seed gave two outcomes";
 
 /// Operates, checks and measures Quorate validators.
 #[derive(Debug, Parser)]
@@ -64,6 +69,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Measures a committee on this machine.
     Bench(BenchArgs),
+    /// Runs committees in simulated worlds of crashes, lies and bad networks, one for each seed.
+    Sim(SimArgs),
 }
 
 #[derive(Debug, Args)]
@@ -330,6 +337,43 @@ pub(crate) struct BenchArgs {
     pub(crate) connections: u16,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// How many validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=128))]
+    pub(crate) validators: u16,
+    /// The seeds: `A..B` without B, or one seed.
+    #[arg(long, value_name = "A..B", default_value = "0..100", value_parser = seeds)]
+    pub(crate) seeds: Range<u64>,
+    /// Run every seed twice and compare everything that happened.
+    #[arg(long)]
+    pub(crate) check_determinism: bool,
+    /// What the world does to its validators.
+    #[arg(long, value_enum, default_value_t = World::Swarm)]
+    pub(crate) scenario: World,
+    /// Seeds that run at one time; all processors if absent. It changes no outcome.
+    #[arg(long)]
+    pub(crate) threads: Option<u16>,
+    /// Print what led to each failure.
+    #[arg(long)]
+    pub(crate) timeline: bool,
+}
+
+/// What a simulated world does to its validators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum World {
+    /// Each seed draws its own mix of everything.
+    Swarm,
+    /// Nothing.
+    Calm,
+    /// Takes the power of all at once, again and again.
+    CrashAll,
+    /// Every network fault at once, and no crashes.
+    LossyPartitions,
+    /// Fast links, slow disks, many crashes.
+    CrashOften,
+}
+
 /// What a benchmark offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
@@ -346,6 +390,20 @@ fn load(text: &str) -> Result<Load, String> {
     match text.parse() {
         Ok(rate) if rate > 0 => Ok(Load::Rate(rate)),
         _ => Err("give a number of transactions a second, or `max`".into()),
+    }
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let parsed = match text.split_once("..") {
+        Some((first, end)) => first.parse().ok().zip(end.parse().ok()),
+        None => text
+            .parse()
+            .ok()
+            .and_then(|seed: u64| Some((seed, seed.checked_add(1)?))),
+    };
+    match parsed {
+        Some((first, end)) if first < end => Ok(first..end),
+        _ => Err("seeds are `A..B` with A below B, for example 0..1000, or one number".into()),
     }
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod certificate;
 pub(crate) mod genesis;
 pub(crate) mod keys;
 pub(crate) mod run;
+pub(crate) mod sim;
 pub(crate) mod status;
 pub(crate) mod transaction;

@@ -15,6 +15,10 @@ pub(crate) enum Kind {
     ValidatorEnded = 8,
     Start = 9,
     Rejected = 10,
+    SeedPanicked = 13,
+    SeedStalled = 14,
+    PromiseBroken = 15,
+    NotDeterministic = 16,
 }
 
 /// A failure: its kind, and the story for people.
@@ -38,9 +42,17 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
+    /// The chain of causes on one line. Some errors repeat their cause, which is left out then.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The alternate form shows the chain of causes.
-        write!(f, "{:#}", self.error)
+        let mut story = String::new();
+        for cause in self.error.chain().map(ToString::to_string) {
+            if story.is_empty() {
+                story = cause;
+            } else if !story.contains(cause.trim_end()) {
+                story = format!("{}: {cause}", story.trim_end());
+            }
+        }
+        f.write_str(story.trim_end())
     }
 }
 
@@ -59,5 +71,21 @@ pub(crate) trait OrFail<T> {
 impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
     fn or_fail(self, kind: Kind) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(kind, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = anyhow!("no such file")
+            .context("cannot read a.json: no such file")
+            .context("no genesis");
+        let story = Failure::new(Kind::File, error).to_string();
+        assert_eq!(story, "no genesis: cannot read a.json: no such file");
     }
 }

@@ -51,5 +51,6 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Certificate(command) => commands::certificate::run(command, &endpoint, json).await,
         Command::Status(args) => commands::status::run(args, &endpoint, json).await,
         Command::Bench(args) => bench::run(args, json).await,
+        Command::Sim(args) => commands::sim::run(args, json),
     }
 }

@@ -24,8 +24,15 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let parent = args.exit_with_parent.then(watch_parent);
 
+    let data_dir = config.data_dir.clone();
     let mut node = Box::pin(Node::start(config, secrets))
         .await
+        .with_context(|| {
+            format!(
+                "the validator with its data in {} cannot start",
+                data_dir.display()
+            )
+        })
         .or_fail(Kind::Start)?;
     let addresses = node.addresses();
     info!(

@@ -94,3 +94,30 @@ fn help_lists_the_exit_codes_and_wrong_usage_is_two() {
     desk.run(&["devnet", "--init-only"])
         .fails(2, &["--data-dir"]);
 }
+
+#[test]
+fn a_simulated_seed_gives_a_table_and_the_same_hash_again() {
+    let desk = Desk::new();
+    let arguments = [
+        "sim",
+        "--validators",
+        "4",
+        "--seeds",
+        "3",
+        "--scenario",
+        "calm",
+        "--json",
+    ];
+    let first = desk.run(&arguments).json();
+    assert_eq!((&first["passed"], &first["failed"]), (&1.into(), &0.into()));
+    let hash = first["reports"][0]["trace_hash"].clone();
+    assert_eq!(hash.as_str().map(str::len), Some(64));
+    assert_eq!(
+        desk.run(&arguments).json()["reports"][0]["trace_hash"],
+        hash
+    );
+    let table = desk.run(&["sim", "--seeds", "3..4", "--scenario", "calm"]);
+    assert!(table.out.contains("1 seeds passed"), "{}", table.out);
+    desk.run(&["sim", "--seeds", "4..4"])
+        .fails(2, &["A below B"]);
+}

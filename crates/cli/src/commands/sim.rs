@@ -1,0 +1,107 @@
+//! `quorate sim`.
+
+use std::io::IsTerminal;
+use std::num::NonZero;
+
+use anyhow::anyhow;
+use indicatif::{ProgressBar, ProgressStyle};
+use quorate_sim::{Cause, Report, Scenario, SimOptions, Summary, run_seeds};
+use serde::Serialize;
+
+use crate::args::{SimArgs, World};
+use crate::failure::{Failure, Kind};
+use crate::output;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    passed: usize,
+    failed: usize,
+    failures: Vec<ShownFailure>,
+    reports: &'a [Report],
+}
+
+#[derive(Serialize)]
+struct ShownFailure {
+    seed: u64,
+    kind: &'static str,
+    cause: String,
+    replay: String,
+}
+
+pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let options = SimOptions {
+        check_determinism: args.check_determinism,
+        threads: args.threads.map_or(processors, usize::from),
+        scenario: match args.scenario {
+            World::Swarm => Scenario::Swarm,
+            World::Calm => Scenario::Calm,
+            World::CrashAll => Scenario::CrashAll,
+            World::LossyPartitions => Scenario::LossyPartitions,
+            World::CrashOften => Scenario::CrashOften,
+        },
+        ..SimOptions::new(args.validators, args.seeds.clone())
+    };
+    let bar = bar(args.seeds.end - args.seeds.start);
+    let summary = run_seeds(&options, |_, outcome| {
+        bar.inc(1);
+        if let Err(failure) = outcome {
+            bar.suspend(|| eprintln!("{failure}\n  replay: {}", failure.replay_command()));
+        }
+    });
+    bar.finish_and_clear();
+    if args.timeline {
+        for failure in &summary.failures {
+            eprintln!("{}", failure.timeline_text());
+        }
+    }
+    output::print(json, &Shown::new(&summary), |_| summary.table())?;
+    match worst(&summary) {
+        None => Ok(()),
+        Some(kind) => {
+            let error = anyhow!(
+                "{} of {} seeds failed",
+                summary.failures.len(),
+                args.seeds.count()
+            );
+            Err(Failure::new(kind, error))
+        }
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn new(summary: &'a Summary) -> Self {
+        let failures = summary.failures.iter().map(|failure| ShownFailure {
+            seed: failure.seed,
+            kind: failure.cause.name(),
+            cause: failure.cause.to_string(),
+            replay: failure.replay_command(),
+        });
+        Self {
+            passed: summary.reports.len(),
+            failed: summary.failures.len(),
+            failures: failures.collect(),
+            reports: &summary.reports,
+        }
+    }
+}
+
+/// The worst of all failures, in the order of [`Summary::exit_code`].
+fn worst(summary: &Summary) -> Option<Kind> {
+    let causes = summary.failures.iter().map(|failure| &failure.cause);
+    let worst = causes.max_by_key(|cause| cause.exit_code())?;
+    Some(match worst {
+        Cause::Crash(_) => Kind::SeedPanicked,
+        Cause::Liveness(_) => Kind::SeedStalled,
+        Cause::Safety(_) => Kind::PromiseBroken,
+        Cause::Determinism { .. } => Kind::NotDeterministic,
+    })
+}
+
+fn bar(seeds: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {eta} left");
+    ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
