@@ -1,5 +1,6 @@
 //! Tests of the crate from outside.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "tests read vectors and records")]
 
 use std::path::Path;
 
