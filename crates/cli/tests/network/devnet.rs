@@ -1,10 +1,14 @@
 //! `quorate devnet`, and the commands that talk to what it runs.
 
-use std::process::Stdio;
+use std::io::Read;
+use std::process::{Child, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::committee::{Committee, finished, quorate};
+use crate::committee::{Committee, ended, finished, quorate, until};
 
 fn json(output: &std::process::Output) -> Value {
     let error = String::from_utf8_lossy(&output.stderr);
@@ -206,4 +210,63 @@ async fn the_operators_commands_answer_with_proof() {
         "{}",
         String::from_utf8_lossy(&fooled.stderr)
     );
+}
+
+/// A devnet that runs until something ends it.
+struct Endless {
+    process: Child,
+    directory: TempDir,
+}
+
+impl Endless {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let process = quorate(&["devnet", "--load", "10", "--accounts", "4", "--data-dir"])
+            .arg(directory.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { process, directory }
+    }
+
+    /// The processes of the validators, once all run.
+    async fn pids(&self) -> Vec<Pid> {
+        let file = self.directory.path().join("network.json");
+        until("network.json", String::new, async || file.exists()).await;
+        let network: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let pids = network["validators"].as_array().unwrap().iter();
+        pids.map(|validator| Pid::from_raw(validator["pid"].as_i64().unwrap().try_into().unwrap()))
+            .collect()
+    }
+}
+
+async fn all_gone(pids: Vec<Pid>) {
+    for pid in pids {
+        // A process that is gone but not waited for has no command line.
+        let file = format!("/proc/{pid}/cmdline");
+        let gone = || std::fs::read(&file).map_or(true, |line| line.is_empty());
+        until("the end of a validator", String::new, async || gone()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_validator_ends_the_devnet_with_its_own_exit_code() {
+    let mut devnet = Endless::start();
+    let pids = devnet.pids().await;
+    kill(pids[2], Signal::SIGKILL).unwrap();
+    let mut story = devnet.process.stderr.take().unwrap();
+    assert_eq!(ended(devnet.process).await, Some(8));
+    let mut text = String::new();
+    story.read_to_string(&mut text).unwrap();
+    assert!(text.contains("validator-2 ended by itself"), "{text}");
+    all_gone(pids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validators_do_not_outlive_a_killed_devnet() {
+    let mut devnet = Endless::start();
+    let pids = devnet.pids().await;
+    devnet.process.kill().unwrap();
+    devnet.process.wait().unwrap();
+    all_gone(pids).await;
 }
