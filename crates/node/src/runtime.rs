@@ -45,6 +45,9 @@ use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, NETWORK_QUEUE, Parts, Sha
 
 /// Threads that run cryptography: two, so that a long batch does not delay a proposal.
 const WORKERS: usize = 2;
+/// Threads that verify transactions of blocks before their turn: apart from the others, so that no proposal waits for a
+/// long payload.
+const VERIFIERS: usize = 2;
 
 /// Where a node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +112,6 @@ impl Node {
         let (tables_in, tables) = std_mpsc::sync_channel(execution::TABLES_QUEUE);
         let (fetches_in, fetches) = mpsc::unbounded_channel();
         let (fatal_in, fatal) = mpsc::unbounded_channel();
-        let workers = rayon::ThreadPoolBuilder::new()
-            .num_threads(WORKERS)
-            .thread_name(|index| format!("crypto-{index}"))
-            .build()
-            .map_err(|error| {
-                NodeError::system("cryptography threads")(std::io::Error::other(error))
-            })?;
         let parts = Parts {
             me,
             committee: committee.clone(),
@@ -126,7 +122,8 @@ impl Node {
             tables: opened.tables,
             pool: Pool::new(pool_limits(&config)),
             admission: Admission::new(me, ledger.snapshot(), AdmissionLimits::default()),
-            workers,
+            workers: thread_pool("crypto", WORKERS)?,
+            verifiers: thread_pool("verify", VERIFIERS)?,
             head: Head {
                 executed: ledger.head().height,
                 certified: restored.certified,
@@ -292,6 +289,14 @@ fn pool_limits(config: &Config) -> PoolLimits {
         transactions_max: count(config.limits.pool_transactions),
         block_bytes_max: count(u64::from(config.limits.block_bytes)),
     }
+}
+
+fn thread_pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, NodeError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |index| format!("{name}-{index}"))
+        .build()
+        .map_err(|error| NodeError::system("threads")(std::io::Error::other(error)))
 }
 
 fn spawn(

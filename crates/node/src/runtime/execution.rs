@@ -60,7 +60,7 @@ pub(crate) fn run(
 }
 
 fn execute(ledger: &mut Ledger, commit: &Commit, shared: &Shared) -> Result<(), NodeError> {
-    let execution = ledger.execute(commit)?;
+    let execution = ledger.execute_prepared(commit, shared.take_prepared(commit))?;
     let height = execution.header.height;
     let mut arrivals = Vec::new();
     for block in commit
@@ -108,6 +108,7 @@ fn write_checkpoint(
     tables: &SyncSender<TablesItem>,
     shared: &Shared,
 ) -> Result<(), NodeError> {
+    shared.forget_prepared(checkpoint.gc_round);
     let replay_from = shared.blocks.replay_from(checkpoint.gc_round);
     let mut batch = shared.archive.batch(checkpoint, replay_from)?;
     let blocks = shared.blocks.write_positions(&mut batch.batch);

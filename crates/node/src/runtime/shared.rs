@@ -7,11 +7,12 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use quorate_ledger::Admission;
+use quorate_consensus::VerifiedBlock;
+use quorate_ledger::{Admission, PreparedBlock};
 use quorate_store::tables::Tables;
 use quorate_types::{
-    BlockRef, Committee, Evidence, FinalityShare, Genesis, Header, Height, Round, Timestamp,
-    ValidatorIndex,
+    BlockRef, Commit, Committee, Evidence, Execution, FinalityShare, Genesis, Header, Height,
+    Round, Timestamp, ValidatorIndex,
 };
 use quorate_validator::{Cryptography, Effect, Input, Job, Pool, Record};
 use tokio::sync::{mpsc, watch};
@@ -99,6 +100,9 @@ pub(crate) struct Shared {
     fetches: mpsc::UnboundedSender<(ValidatorIndex, Vec<BlockRef>)>,
     fatal: mpsc::UnboundedSender<NodeError>,
     workers: rayon::ThreadPool,
+    verifiers: rayon::ThreadPool,
+    /// Blocks whose transactions were decoded and verified before their turn to be executed.
+    prepared: Mutex<BTreeMap<BlockRef, PreparedBlock>>,
 }
 
 /// The sending ends that effects go to.
@@ -125,6 +129,7 @@ pub(crate) struct Parts {
     pub(crate) pool: Pool,
     pub(crate) admission: Admission,
     pub(crate) workers: rayon::ThreadPool,
+    pub(crate) verifiers: rayon::ThreadPool,
     pub(crate) head: Head,
     pub(crate) peer_addresses: Vec<String>,
     pub(crate) data_dir: PathBuf,
@@ -169,6 +174,8 @@ impl Shared {
             fetches: channels.fetches,
             fatal: channels.fatal,
             workers: parts.workers,
+            verifiers: parts.verifiers,
+            prepared: Mutex::default(),
         }
     }
 
@@ -194,6 +201,9 @@ impl Shared {
         for effect in effects {
             match effect {
                 Effect::Persist { record, then } => {
+                    if let Record::Block(block) = &record {
+                        self.prepare(block);
+                    }
                     let _ = self.journal.send(JournalItem { record, then });
                 }
                 Effect::SendBlock(block) => self.publish_block(block.round()),
@@ -237,6 +247,43 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Decodes and verifies a block's transactions while agreement goes on.
+    fn prepare(self: &Arc<Self>, block: &VerifiedBlock) {
+        if self.genesis.execution == Execution::Opaque || block.transaction_count() == 0 {
+            return;
+        }
+        let (shared, block) = (Arc::clone(self), block.clone());
+        self.verifiers.spawn_fifo(move || {
+            let prepared = PreparedBlock::new(&block, &shared.archive.latest_snapshot());
+            let mut all = shared
+                .prepared
+                .lock()
+                .expect("no thread panics while it holds the prepared blocks");
+            all.insert(block.reference(), prepared);
+        });
+    }
+
+    /// What is prepared of a commit's blocks; the ledger prepares the others itself.
+    pub(crate) fn take_prepared(&self, commit: &Commit) -> Vec<PreparedBlock> {
+        let mut all = self
+            .prepared
+            .lock()
+            .expect("no thread panics while it holds the prepared blocks");
+        let blocks = commit.blocks.iter();
+        blocks
+            .filter_map(|block| all.remove(&block.reference()))
+            .collect()
+    }
+
+    /// Forgets blocks that no commit will output, or that were executed before they were prepared.
+    pub(crate) fn forget_prepared(&self, gc_round: Round) {
+        let mut all = self
+            .prepared
+            .lock()
+            .expect("no thread panics while it holds the prepared blocks");
+        all.retain(|block, _| block.round >= gc_round);
     }
 
     fn execute(&self, item: ExecutionItem) {
