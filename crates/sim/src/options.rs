@@ -22,6 +22,10 @@ pub enum DriverFault {
     SendBeforeDurable,
     /// A restart reads nothing of the log.
     ForgetLog,
+    /// Nobody is greeted after a restart, so that nobody streams again what it missed.
+    NoGreeting,
+    /// The payload of own blocks that will never be output is not proposed again.
+    DropReclaimed,
 }
 
 /// What one call simulates.

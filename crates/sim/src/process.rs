@@ -209,6 +209,9 @@ impl Process {
                 hub.counters.reclaimed += 1;
                 let round = block.round().0;
                 hub.trace.note(hub.now, Kind::Reclaim, self.me, round, &[]);
+                if hub.driver_fault == Some(DriverFault::DropReclaimed) {
+                    return;
+                }
                 let empty = self.pool.is_empty();
                 let payload: Vec<Bytes> = block.payload().map(Bytes::copy_from_slice).collect();
                 self.pool.restore(hub.now, payload.into_iter());

@@ -42,7 +42,7 @@ pub(crate) struct World {
 /// A validator, or what is left of it.
 enum Node {
     Up(Box<Process>),
-    Down(Remains),
+    Down(Box<Remains>),
 }
 
 /// Where the world stood when the network healed.
@@ -79,7 +79,7 @@ impl World {
             boots: vec![0; usize::from(size)],
             healed: false,
         };
-        let nodes = (0..size).map(|_| Node::Down(Remains::default())).collect();
+        let nodes = (0..size).map(|_| Node::Down(Box::default())).collect();
         Self {
             hub,
             nodes,
@@ -200,7 +200,7 @@ impl World {
         self.hub
             .trace
             .note(self.hub.now, Kind::Restart, at, boot, &[]);
-        match Process::start(at, remains, &mut self.hub) {
+        match Process::start(at, *remains, &mut self.hub) {
             Ok(process) => *node = Node::Up(Box::new(process)),
             Err(error) => self.hub.checker.report(Violation::Restart {
                 validator: at,
@@ -212,12 +212,12 @@ impl World {
     /// Lets a running validator die now, to be restarted after a while.
     fn crash(&mut self, at: ValidatorIndex, outage: u64) {
         let node = &mut self.nodes[at.position()];
-        let before = std::mem::replace(node, Node::Down(Remains::default()));
+        let before = std::mem::replace(node, Node::Down(Box::default()));
         let Node::Up(process) = before else {
             *node = before;
             return;
         };
-        *node = Node::Down(process.crash(&mut self.hub));
+        *node = Node::Down(Box::new(process.crash(&mut self.hub)));
         self.hub.counters.crashes += 1;
         self.hub.boots[at.position()] += 1;
         let boot = self.hub.boots[at.position()];

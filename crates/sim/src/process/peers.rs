@@ -8,6 +8,7 @@ use quorate_validator::Input;
 use super::Process;
 use crate::event::{Event, Message};
 use crate::hub::Hub;
+use crate::options::DriverFault;
 use crate::trace::Kind;
 
 /// How long a stream whose next block is too far ahead is left alone, in microseconds.
@@ -92,7 +93,9 @@ impl Process {
             held: self.held[peer.position()],
             answer,
         };
-        hub.send(self.me, peer, hello);
+        if hub.driver_fault != Some(DriverFault::NoGreeting) {
+            hub.send(self.me, peer, hello);
+        }
     }
 
     fn stream_again(

@@ -9,6 +9,9 @@ use crate::trace::Kind;
 /// Most effects that a validator carries out before it dies between two of them.
 const FUSE_MAX: u64 = 60;
 
+/// Does a fault to the world.
+type Fault = fn(&mut World);
+
 impl World {
     pub(super) fn schedule_fault(&mut self) {
         if self.hub.mix.faults.sum() > 0 {
@@ -25,7 +28,7 @@ impl World {
         self.hub
             .trace
             .note(self.hub.now, Kind::Fault, ValidatorIndex(0), left, &[]);
-        let kinds: [(u64, fn(&mut Self)); 7] = [
+        let kinds: [(u64, Fault); 7] = [
             (weights.crash, Self::crash_one),
             (weights.crash_between_effects, Self::light_one_fuse),
             (weights.crash_all, Self::crash_all),
