@@ -1,6 +1,7 @@
 //! The suspicion: after the load, everything that validators say is compared and verified from bytes alone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use quorate_types::{
     AccountId, Body, Certificate, Decode, Encode, Height, Outcome, Round, Transaction,
 };
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::layout::{ASSET, Network};
 use super::process::Member;
@@ -22,6 +24,8 @@ use crate::trust::{Trust, unverified};
 
 /// How many heights are compared.
 const SAMPLE: u64 = 16;
+/// How often to look whether all validators are as far as the first.
+const POLL: Duration = Duration::from_millis(50);
 /// Lane of the transfer whose receipt is proved; the load uses lane 0.
 const RECEIPT_LANE: u16 = 1;
 
@@ -66,10 +70,7 @@ pub(crate) async fn run(
     require_progress(&validators, loaded)?;
     let (receipt_transaction, receipt_height) = prove_receipt(network, &clients[0], &trust).await?;
 
-    let mut common = u64::MAX;
-    for client in &clients {
-        common = common.min(client.info().await?.head_height.unwrap_or_default());
-    }
+    let common = common_height(&clients, receipt_height).await?;
     let heights = sample(common);
     let mut verified = Agreement::new(&trust);
     for height in &heights {
@@ -96,6 +97,25 @@ pub(crate) async fn run(
         fees: sums.fees.to_string(),
         supply: supply.to_string(),
     })
+}
+
+/// The highest height that all have certified, once that is at least `least`.
+async fn common_height(clients: &[Client], least: u64) -> Result<u64, Failure> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let mut common = u64::MAX;
+        for client in clients {
+            common = common.min(client.info().await?.head_height.unwrap_or_default());
+        }
+        if common >= least {
+            return Ok(common);
+        }
+        if Instant::now() > end {
+            let error = anyhow!("a validator stays at height {common}, another certified {least}");
+            return Err(Failure::new(Kind::NothingCommitted, error));
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Fails if a validator certified nothing, or none ordered anything of a load.
