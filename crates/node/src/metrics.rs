@@ -205,7 +205,7 @@ impl EncodeMetric for LatencyHistogram {
             .map(|(bucket, count)| (upper_bound_seconds(bucket), count))
             .collect();
         if let Some(last) = buckets.last_mut() {
-            last.0 = f64::MAX;
+            last.0 = f64::INFINITY;
         }
         let total = buckets.iter().map(|(_, count)| count).sum();
         let sum = self.0.sum_micros.load(Ordering::Relaxed) as f64 / 1e6;
