@@ -20,12 +20,14 @@ mod shared;
 mod store;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 
 use quorate_ledger::{Admission, AdmissionLimits};
+use quorate_store::disk::{Disk, DiskError, OsDisk};
 use quorate_types::{Committee, Height, Timestamp};
 use quorate_validator::{BlsCryptography, Cryptography, Pool, PoolLimits};
 use tokio::sync::{mpsc, oneshot};
@@ -69,7 +71,6 @@ pub struct Node {
     fatal: mpsc::UnboundedReceiver<NodeError>,
     stop: CancellationToken,
     stop_core: Option<oneshot::Sender<()>>,
-    stop_log: std_mpsc::SyncSender<()>,
     servers: Vec<tokio::task::JoinHandle<()>>,
     threads: Vec<(&'static str, JoinHandle<()>)>,
     stop_requested: Arc<tokio::sync::Notify>,
@@ -81,6 +82,27 @@ impl Node {
     /// # Errors
     /// [`NodeError`]: nothing was left running.
     pub async fn start(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
+        Self::start_with(config, secrets, |directory| OsDisk::open(directory)).await
+    }
+
+    /// As [`Node::start`], with the log on a disk of the caller's, which may be one that fills up and fails on demand. The
+    /// tables stay in the data directory.
+    ///
+    /// # Errors
+    /// [`NodeError`]: nothing was left running.
+    pub async fn start_on(
+        config: Config,
+        secrets: Secrets,
+        log_disk: impl Disk + 'static,
+    ) -> Result<Self, NodeError> {
+        Self::start_with(config, secrets, |_| Ok(log_disk)).await
+    }
+
+    async fn start_with<D: Disk + 'static>(
+        config: Config,
+        secrets: Secrets,
+        log_disk: impl FnOnce(&Path) -> Result<D, DiskError>,
+    ) -> Result<Self, NodeError> {
         let genesis = crate::genesis_file::read(&config.genesis)
             .map_err(|error| NodeError::GenesisFile(Box::new(error)))?;
         let committee = genesis
@@ -89,6 +111,7 @@ impl Node {
         let me = committee
             .index_of(&secrets.identity.public())
             .ok_or(quorate_validator::KeyError::NotMember)?;
+        listen::check_peers(&config, &committee)?;
         let tls = Arc::new(PeerTls::new(&committee, me, &secrets.identity)?);
         let cryptography =
             BlsCryptography::new(committee.clone(), secrets.identity, secrets.share)?;
@@ -96,7 +119,7 @@ impl Node {
 
         let metrics = Metrics::default();
         let identity = committee.members()[me.position()].identity;
-        let opened = store::open(&config.data_dir, &committee.chain(), &identity)?;
+        let opened = store::open(&config.data_dir, log_disk, &committee.chain(), &identity)?;
         let restored = Archive::restore(&opened.tables)?;
         let ledger = recovery::ledger(&genesis, &restored, &opened.tables)?;
         let archive = Archive::new(
@@ -146,16 +169,16 @@ impl Node {
         let evidence = recovery::evidence_file(&config.data_dir)?;
         let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared)?;
         let (stop_core, core_stopped) = oneshot::channel();
-        let (stop_log, log_stopped) = std_mpsc::sync_channel(1);
         let stop = CancellationToken::new();
         let stop_requested = Arc::new(tokio::sync::Notify::new());
         let addresses = listeners.addresses;
+        let peers = listen::connect_peers(&config, &shared, &tls, &network_in)?;
 
         let mut threads = Vec::new();
         let shared_log = Arc::clone(&shared);
         let wal = opened.wal;
         threads.push(spawn("log", move || {
-            journal::run(wal, &journal, &log_stopped, &shared_log)
+            journal::run(wal, &journal, &shared_log)
         })?);
         let shared_ledger = Arc::clone(&shared);
         let ledger = recovered.ledger;
@@ -183,7 +206,6 @@ impl Node {
         })?);
 
         let mut servers = listeners.serve(&shared, &tls, &stop, &stop_requested).await;
-        let peers = listen::connect_peers(&config, &shared, &tls, &network_in)?;
         for peer in peers.iter().flatten().cloned() {
             servers.push(tokio::spawn(peer.follow(stop.clone())));
         }
@@ -198,7 +220,6 @@ impl Node {
             fatal,
             stop,
             stop_core: Some(stop_core),
-            stop_log,
             servers,
             threads,
             stop_requested,
@@ -243,8 +264,7 @@ impl Node {
         if let Some(stop) = self.stop_core.take() {
             let _ = stop.send(());
         }
-        let _ = self.stop_log.try_send(());
-        self.shared.stop_execution();
+        self.shared.stop_threads();
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
             for (name, thread) in threads {

@@ -6,9 +6,9 @@ use std::sync::RwLock;
 
 use bytes::Bytes;
 use quorate_consensus::VerifiedBlock;
-use quorate_store::disk::OsFile;
+use quorate_store::disk::DiskFile;
 use quorate_store::tables::{Batch, Table, Tables};
-use quorate_store::wal::{Position, WalReader};
+use quorate_store::wal::{Position, WalError, WalReader};
 use quorate_types::{BlockRef, Encode, Round, ValidatorIndex};
 
 use super::error::NodeError;
@@ -21,10 +21,13 @@ pub(crate) const OWN_BLOCKS: Table = Table("own_blocks");
 /// How many rounds below the garbage-collection round stay in memory, for peers that are a little behind.
 const RECENT_ROUNDS: u64 = 64;
 
+/// Reads the payload of a record of the log, on whatever disk that is.
+type ReadRecord = dyn Fn(Position) -> Result<Vec<u8>, WalError> + Send + Sync;
+
 /// Index of the blocks in the log.
 pub(crate) struct BlockIndex {
     me: ValidatorIndex,
-    reader: WalReader<OsFile>,
+    read: Box<ReadRecord>,
     recent: RwLock<Recent>,
 }
 
@@ -38,10 +41,10 @@ struct Recent {
 }
 
 impl BlockIndex {
-    pub(crate) fn new(me: ValidatorIndex, reader: WalReader<OsFile>) -> Self {
+    pub(crate) fn new<F: DiskFile>(me: ValidatorIndex, reader: WalReader<F>) -> Self {
         Self {
             me,
-            reader,
+            read: Box::new(move |position| Ok(reader.read(position)?.payload)),
             recent: RwLock::default(),
         }
     }
@@ -138,7 +141,7 @@ impl BlockIndex {
         let Some(position) = position else {
             return Ok(None);
         };
-        Ok(Some(self.reader.read(position)?.payload.into()))
+        Ok(Some((self.read)(position)?.into()))
     }
 
     /// Own blocks from `from` on that are in memory, up to `bytes_max` but at least one if there is one; `None` if some
@@ -195,7 +198,7 @@ impl BlockIndex {
             else {
                 continue;
             };
-            let payload = self.reader.read(position)?.payload;
+            let payload = (self.read)(position)?;
             bytes += payload.len();
             found.push((Round(u64::from_be_bytes(round)), payload.into()));
             if bytes >= bytes_max {

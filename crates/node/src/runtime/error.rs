@@ -1,6 +1,7 @@
 //! Why a node does not start, or stops.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use quorate_consensus::BlockError;
 use quorate_ledger::LedgerError;
@@ -23,8 +24,13 @@ pub enum NodeError {
     #[error("keys: {0}")]
     Keys(#[from] KeyError),
     /// The data directory cannot be used.
-    #[error("data directory: {0}")]
-    Disk(#[from] DiskError),
+    #[error("data directory {}: {error}", path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: DiskError,
+    },
     /// The log cannot be used.
     #[error("{0}")]
     Log(#[from] WalError),
@@ -53,11 +59,21 @@ pub enum NodeError {
     StoredOutcome,
     /// The file that tells this store from others is missing or malformed, though there is a log.
     #[error(
-        "{path}: the store's identity is missing or malformed; restore the file or start with an empty directory"
+        "{}: the store's identity is missing or malformed; restore the file, or the whole directory from before it was damaged",
+        path.display()
     )]
     StoreIdentity {
         /// The file.
-        path: String,
+        path: PathBuf,
+    },
+    /// The tables know of a log that is not there. Without it the validator may sign what contradicts what it signed.
+    #[error(
+        "{}: the log of this validator is gone: restore it; starting without it could contradict what was signed",
+        path.display()
+    )]
+    LogMissing {
+        /// Where it was.
+        path: PathBuf,
     },
     /// The ledger refuses its stored state, or a commit.
     #[error("ledger: {0}")]

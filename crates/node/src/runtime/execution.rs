@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
 
 use quorate_consensus::Checkpoint;
 use quorate_ledger::Ledger;
@@ -32,6 +34,8 @@ pub(crate) struct TablesItem {
 
 /// Checkpoints that may wait for the tables before execution waits for them.
 pub(crate) const TABLES_QUEUE: usize = 2;
+/// How often a checkpoint that waits for room on the disk looks again.
+const FULL_WAIT: Duration = Duration::from_millis(100);
 
 /// Runs the ledger until told to stop.
 pub(crate) fn run(
@@ -129,9 +133,16 @@ fn write_evidence(file: &mut File, evidence: &Evidence) -> Result<(), NodeError>
         .map_err(NodeError::system("evidence file"))
 }
 
-/// Writes checkpoints into the tables until the executing thread is gone.
+/// Writes checkpoints into the tables until the executing thread is gone. While the log finds the disk full they wait:
+/// the log can try again as often as it likes, but tables whose write failed must be opened anew.
 pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
     while let Ok(item) = items.recv() {
+        while shared.disk_full.load(Ordering::Relaxed) {
+            if shared.stopping() {
+                return;
+            }
+            std::thread::sleep(FULL_WAIT);
+        }
         if let Err(error) = shared.tables.commit(&item.batch.batch) {
             shared.fail(error.into());
             return;

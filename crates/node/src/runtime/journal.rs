@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use quorate_store::disk::OsDisk;
+use quorate_store::disk::Disk;
 use quorate_store::wal::{Position, Wal, WalError};
 use quorate_validator::Record;
 
@@ -14,36 +14,36 @@ use super::shared::{JournalItem, Shared};
 
 /// Most bytes in one group commit: bounds how long those in front wait for those behind them.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How often a full disk is tried again.
-const FULL_RETRY: Duration = Duration::from_millis(500);
+/// How often a full disk is tried again, and whether the node stops is looked at.
+const RETRY: Duration = Duration::from_millis(100);
 
-/// Runs until the sending ends are gone.
-pub(crate) fn run(
-    mut wal: Wal<OsDisk>,
-    items: &Receiver<JournalItem>,
-    stop: &Receiver<()>,
-    shared: &Arc<Shared>,
-) {
+/// Runs until the node stops and nothing waits any more. What waits for room on a full disk then was not promised to
+/// anybody.
+pub(crate) fn run<D: Disk>(mut wal: Wal<D>, items: &Receiver<JournalItem>, shared: &Arc<Shared>) {
     loop {
-        let first = match items.recv_timeout(Duration::from_millis(200)) {
+        let first = match items.recv_timeout(RETRY) {
             Ok(item) => item,
-            Err(RecvTimeoutError::Timeout) if stop.try_recv().is_err() => continue,
+            Err(RecvTimeoutError::Timeout) if !shared.stopping() => continue,
             Err(_) => return,
         };
-        if let Err(error) = group(&mut wal, first, items, stop, shared) {
-            shared.fail(error);
-            return;
+        match group(&mut wal, first, items, shared) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                shared.fail(error);
+                return;
+            }
         }
     }
 }
 
-fn group(
-    wal: &mut Wal<OsDisk>,
+/// Writes what waits. `false` if the node stopped before there was room for it.
+fn group<D: Disk>(
+    wal: &mut Wal<D>,
     first: JournalItem,
     items: &Receiver<JournalItem>,
-    stop: &Receiver<()>,
     shared: &Arc<Shared>,
-) -> Result<(), NodeError> {
+) -> Result<bool, NodeError> {
     let mut written: Vec<(JournalItem, Position)> = Vec::new();
     let mut next = Some(first);
     while let Some(item) = next {
@@ -57,8 +57,8 @@ fn group(
             None
         };
     }
-    if !flush(wal, stop, shared)? {
-        return Ok(());
+    if !flush(wal, shared)? {
+        return Ok(false);
     }
     for (item, position) in written {
         if let Record::Block(block) = &item.record {
@@ -66,11 +66,11 @@ fn group(
         }
         shared.perform(item.then);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Flushes, waiting while the disk is full. `false` if the node stopped meanwhile.
-fn flush(wal: &mut Wal<OsDisk>, stop: &Receiver<()>, shared: &Shared) -> Result<bool, NodeError> {
+fn flush<D: Disk>(wal: &mut Wal<D>, shared: &Shared) -> Result<bool, NodeError> {
     loop {
         match wal.flush() {
             Ok(_) => {
@@ -86,9 +86,10 @@ fn flush(wal: &mut Wal<OsDisk>, stop: &Receiver<()>, shared: &Shared) -> Result<
                         "the disk is full: nothing is signed and no transaction is taken until it has room"
                     );
                 }
-                if stop.recv_timeout(FULL_RETRY).is_ok() {
+                if shared.stopping() {
                     return Ok(false);
                 }
+                std::thread::sleep(RETRY);
             }
             Err(error) => return Err(error.into()),
         }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use quorate_types::Committee;
 use quorate_validator::Input;
 
 use super::Addresses;
@@ -160,6 +161,17 @@ pub(crate) fn serve_metrics(
     })
 }
 
+/// Refuses a list of peers that names somebody else.
+pub(crate) fn check_peers(config: &Config, committee: &Committee) -> Result<(), NodeError> {
+    let stranger = |peer: &&crate::config::Peer| committee.index_of(&peer.identity).is_none();
+    match config.peers.iter().find(stranger) {
+        Some(peer) => Err(NodeError::UnknownPeer {
+            identity: peer.identity,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// A connection, opened when first used, to each member that the configuration gives an address for.
 pub(crate) fn connect_peers(
     config: &Config,
@@ -169,12 +181,8 @@ pub(crate) fn connect_peers(
 ) -> Result<Vec<Option<Peer>>, NodeError> {
     let mut peers: Vec<Option<Peer>> = shared.committee.indices().map(|_| None).collect();
     for peer in &config.peers {
-        let Some(index) = shared.committee.index_of(&peer.identity) else {
-            return Err(NodeError::UnknownPeer {
-                identity: peer.identity,
-            });
-        };
-        if index != shared.me {
+        let member = shared.committee.index_of(&peer.identity);
+        if let Some(index) = member.filter(|index| *index != shared.me) {
             let channel = peer_channel(tls, index, &peer.address)?;
             peers[index.position()] =
                 Some(Peer::new(index, channel, Arc::clone(shared), core.clone()));

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use quorate_consensus::Options;
 use quorate_ledger::Ledger;
-use quorate_store::disk::OsDisk;
+use quorate_store::disk::Disk;
 use quorate_store::tables::Tables;
 use quorate_store::wal::{Position, RecordRef, Wal};
 use quorate_types::{Genesis, Round};
@@ -55,11 +55,11 @@ pub(crate) fn evidence_file(directory: &Path) -> Result<File, NodeError> {
 }
 
 /// Replays the log.
-pub(crate) fn run(
+pub(crate) fn run<D: Disk>(
     config: &Config,
     ledger: Ledger,
     restored: Restored,
-    wal: &Wal<OsDisk>,
+    wal: &Wal<D>,
     shared: &Arc<Shared>,
 ) -> Result<Recovered, NodeError> {
     let mut options = Options::new(shared.genesis.rule);

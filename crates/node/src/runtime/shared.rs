@@ -91,6 +91,7 @@ pub(crate) struct Shared {
     pub(crate) genesis_header: Header,
     pub(crate) connected: Vec<AtomicBool>,
     pub(crate) disk_full: AtomicBool,
+    stopping: AtomicBool,
     in_flight: Mutex<BTreeMap<Round, Arrivals>>,
     certifying: Mutex<BTreeMap<Height, Arrivals>>,
     started: Instant,
@@ -165,6 +166,7 @@ impl Shared {
             genesis_header: parts.genesis_header,
             connected: (0..members).map(|_| AtomicBool::new(false)).collect(),
             disk_full: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             in_flight: Mutex::default(),
             certifying: Mutex::default(),
             started: Instant::now(),
@@ -290,9 +292,15 @@ impl Shared {
         let _ = self.execution.send(item);
     }
 
-    /// Tells the ledger's thread that nothing more will come.
-    pub(crate) fn stop_execution(&self) {
+    /// Tells the threads of the log, the ledger and the tables that nothing more will come.
+    pub(crate) fn stop_threads(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         self.execute(ExecutionItem::Stop);
+    }
+
+    /// Whether the node is being stopped.
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Tells the core that the pool holds something.

@@ -1,13 +1,13 @@
 //! Opening the data directory: its identity, its tables and its log.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use quorate_store::disk::OsDisk;
-use quorate_store::tables::{Tables, TablesOptions};
+use quorate_store::disk::{Disk, DiskError};
+use quorate_store::tables::{Batch, Table, Tables, TablesOptions};
 use quorate_store::wal::{Wal, WalOptions};
 use quorate_types::{Blake3, ChainId, DomainTag, IdentityKey};
 
@@ -19,22 +19,33 @@ const IDENTITY_FILE: &str = "store-id";
 pub(crate) const TABLES_FILE: &str = "tables.redb";
 /// Directory with the log.
 pub(crate) const LOG_DIRECTORY: &str = "log";
+/// What the tables know of the store itself.
+const STORE: Table = Table("store");
+/// Key in [`STORE`], there once the log was created.
+const LOG_CREATED: &[u8] = b"log_created";
 
 /// An opened data directory.
-pub(crate) struct Store {
+pub(crate) struct Store<D: Disk> {
     pub(crate) tables: Arc<Tables>,
-    pub(crate) wal: Wal<OsDisk>,
+    pub(crate) wal: Wal<D>,
 }
 
-/// Opens or creates the store of one validator of one chain.
-pub(crate) fn open(
+/// Opens or creates the store of one validator of one chain, its log on the disk that `log_disk` opens.
+pub(crate) fn open<D: Disk>(
     directory: &Path,
+    log_disk: impl FnOnce(&Path) -> Result<D, DiskError>,
     chain: &ChainId,
     identity: &IdentityKey,
-) -> Result<Store, NodeError> {
+) -> Result<Store<D>, NodeError> {
+    let unusable = |error: DiskError| NodeError::DataDirectory {
+        path: directory.to_owned(),
+        error,
+    };
+    create_directory(directory).map_err(|error| unusable(error.into()))?;
     let log_directory = directory.join(LOG_DIRECTORY);
-    let disk = OsDisk::open(log_directory.clone())?;
-    let random = store_identity(directory, &log_directory)?;
+    let disk = log_disk(&log_directory).map_err(unusable)?;
+    let no_log = disk.list().map_err(unusable)?.is_empty();
+    let random = store_identity(directory, no_log)?;
     let id = Blake3::new(DomainTag::Store)
         .chain(chain)
         .chain(identity)
@@ -42,7 +53,18 @@ pub(crate) fn open(
         .finish();
     // The tables are opened first: their lock keeps a second process off the log too.
     let tables = Tables::open(directory.join(TABLES_FILE), &TablesOptions::new(id))?;
+    let log_created = tables.get(STORE, LOG_CREATED)?.is_some();
+    if no_log && log_created {
+        return Err(NodeError::LogMissing {
+            path: log_directory,
+        });
+    }
     let (wal, recovered) = Wal::open(disk, WalOptions::new(id), |_| ())?;
+    if !log_created {
+        let mut batch = Batch::new();
+        batch.put(STORE, LOG_CREATED, []);
+        tables.commit(&batch)?;
+    }
     if recovered.cut_bytes > 0 {
         tracing::warn!(
             bytes = recovered.cut_bytes,
@@ -62,24 +84,32 @@ pub(crate) fn open(
 }
 
 /// Reads the random part of the store's identity, or makes it if the store is new.
-fn store_identity(directory: &Path, log_directory: &Path) -> Result<[u8; 32], NodeError> {
+fn store_identity(directory: &Path, no_log: bool) -> Result<[u8; 32], NodeError> {
     let path = directory.join(IDENTITY_FILE);
-    let bad = || NodeError::StoreIdentity {
-        path: path.display().to_string(),
-    };
+    let bad = || NodeError::StoreIdentity { path: path.clone() };
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| bad()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let empty = fs::read_dir(log_directory)
-                .map_err(NodeError::system("log directory"))?
-                .next()
-                .is_none();
-            if !empty {
+            if !no_log {
                 return Err(bad());
             }
             create_identity(directory, &path).map_err(NodeError::system("store identity"))
         }
         Err(error) => Err(NodeError::system("store identity")(error)),
+    }
+}
+
+fn create_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
+        _ => Ok(()),
     }
 }
 
