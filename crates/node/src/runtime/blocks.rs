@@ -19,7 +19,7 @@ pub(crate) const BLOCKS: Table = Table("blocks");
 pub(crate) const OWN_BLOCKS: Table = Table("own_blocks");
 
 /// How many rounds below the garbage-collection round stay in memory, for peers that are a little behind.
-const RECENT_ROUNDS: u64 = 64;
+const RECENT_ROUNDS: u64 = 8;
 
 /// Reads the payload of a record of the log, on whatever disk that is.
 type ReadRecord = dyn Fn(Position) -> Result<Vec<u8>, WalError> + Send + Sync;
