@@ -59,7 +59,7 @@ pub struct FetchOptions {
 pub enum Mutation {
     /// One vote less than a quorum makes a certificate.
     CertificateBelowQuorum,
-    /// A slot is skipped when each of its blocks, judged alone, lacks votes, though others of the slot have them.
+    /// A slot is skipped when one of its blocks, judged alone, lacks votes, though others of the slot have them.
     SkipPerTwin,
     /// The anchor of a slot is looked for one round too early, where a direct commit is not yet below every block.
     AnchorTooEarly,

@@ -204,7 +204,7 @@ impl Rule {
     fn skipped(&self, tally: &Tally) -> bool {
         #[cfg(any(test, feature = "mutants"))]
         if self.mutation == Some(Mutation::SkipPerTwin) && !tally.votes.is_empty() {
-            return tally.votes.keys().all(|twin| {
+            return tally.votes.keys().any(|twin| {
                 let others = tally.votes.iter().filter(|(other, _)| *other != twin);
                 let against =
                     others.fold(tally.none, |against, (_, authors)| against.union(*authors));

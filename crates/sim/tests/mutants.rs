@@ -31,3 +31,10 @@ fn an_anchor_one_round_too_early_forks() {
     let caught = caught(Mutation::AnchorTooEarly, 100..140, &[]);
     assert!(matches!(caught, Some((_, Cause::Safety(_)))), "{caught:?}");
 }
+
+#[test]
+fn a_slot_judged_by_one_twin_forks() {
+    let liar = [Behaviour::Equivocating];
+    let caught = caught(Mutation::SkipPerTwin, 0..40, &liar);
+    assert!(matches!(caught, Some((_, Cause::Safety(_)))), "{caught:?}");
+}

@@ -74,13 +74,12 @@ impl ThresholdPublic {
         shares: &[IndexedShare],
     ) -> Result<Combined, CombineError> {
         self.require_distinct_members(shares)?;
-        if let Some(candidate) = self.candidate(shares) {
-            if self
+        if let Some(candidate) = self.candidate(shares)
+            && self
                 .group()
                 .is_valid(&hash_to_g1(message, DST), &candidate.point)
-            {
-                return Ok(candidate.into_combined());
-            }
+        {
+            return Ok(candidate.into_combined());
         }
         self.combine_checked(message, shares)
     }

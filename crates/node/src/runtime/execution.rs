@@ -19,7 +19,11 @@ use super::shared::Shared;
 /// Work for the ledger, in the order in which the core decided it.
 pub(crate) enum ExecutionItem {
     Commit(Commit),
-    Checkpoint(Checkpoint),
+    Checkpoint {
+        checkpoint: Checkpoint,
+        /// Resolves once the log is durable up to where the checkpoint was taken.
+        durable: Receiver<()>,
+    },
     Certified(Box<Certificate>),
     Evidence(Evidence),
     Stop,
@@ -30,6 +34,7 @@ pub(crate) struct TablesItem {
     batch: ArchiveBatch,
     blocks: Vec<BlockRef>,
     gc_round: Round,
+    durable: Receiver<()>,
 }
 
 /// Checkpoints that may wait for the tables before execution waits for them.
@@ -48,7 +53,10 @@ pub(crate) fn run(
     while let Ok(item) = items.recv() {
         let done = match item {
             ExecutionItem::Commit(commit) => execute(&mut ledger, &commit, shared),
-            ExecutionItem::Checkpoint(checkpoint) => write_checkpoint(&checkpoint, tables, shared),
+            ExecutionItem::Checkpoint {
+                checkpoint,
+                durable,
+            } => write_checkpoint(&checkpoint, durable, tables, shared),
             ExecutionItem::Certified(certificate) => {
                 certify(&certificate, shared);
                 Ok(())
@@ -109,6 +117,7 @@ fn certify(certificate: &Certificate, shared: &Shared) {
 
 fn write_checkpoint(
     checkpoint: &Checkpoint,
+    durable: Receiver<()>,
     tables: &SyncSender<TablesItem>,
     shared: &Shared,
 ) -> Result<(), NodeError> {
@@ -120,6 +129,7 @@ fn write_checkpoint(
         batch,
         blocks,
         gc_round: checkpoint.gc_round,
+        durable,
     };
     // The writer is gone only when it has failed, and has said so itself.
     let _ = tables.send(item);
@@ -137,6 +147,10 @@ fn write_evidence(file: &mut File, evidence: &Evidence) -> Result<(), NodeError>
 /// the log can try again as often as it likes, but tables whose write failed must be opened anew.
 pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
     while let Ok(item) = items.recv() {
+        if item.durable.recv().is_err() {
+            // The log ended before that: the node stops, and a restart goes on from the checkpoint before.
+            return;
+        }
         while shared.disk_full.load(Ordering::Relaxed) {
             if shared.stopping() {
                 return;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quorate_store::disk::Disk;
 use quorate_store::wal::{Position, Wal, WalError};
-use quorate_validator::Record;
+use quorate_validator::{Effect, Record};
 
 use super::error::NodeError;
 use super::shared::{JournalItem, Shared};
@@ -44,13 +44,19 @@ fn group<D: Disk>(
     items: &Receiver<JournalItem>,
     shared: &Arc<Shared>,
 ) -> Result<bool, NodeError> {
-    let mut written: Vec<(JournalItem, Position)> = Vec::new();
+    let mut written: Vec<(Record, Vec<Effect>, Position)> = Vec::new();
+    let mut barriers = Vec::new();
     let mut next = Some(first);
     while let Some(item) = next {
-        let payload = item.record.payload();
-        shared.metrics.log_bytes.inc_by(payload.len() as u64);
-        let position = wal.append(item.record.kind(), &payload)?;
-        written.push((item, position));
+        match item {
+            JournalItem::Record { record, then } => {
+                let payload = record.payload();
+                shared.metrics.log_bytes.inc_by(payload.len() as u64);
+                let position = wal.append(record.kind(), &payload)?;
+                written.push((record, then, position));
+            }
+            JournalItem::Barrier(done) => barriers.push(done),
+        }
         next = if wal.waiting_bytes() < GROUP_BYTES_MAX {
             items.try_recv().ok()
         } else {
@@ -60,11 +66,15 @@ fn group<D: Disk>(
     if !flush(wal, shared)? {
         return Ok(false);
     }
-    for (item, position) in written {
-        if let Record::Block(block) = &item.record {
+    for (record, then, position) in written {
+        if let Record::Block(block) = &record {
             shared.blocks.insert(block, position);
         }
-        shared.perform(item.then);
+        shared.perform(then);
+    }
+    for done in barriers {
+        // Nobody listens any more when the node stops.
+        let _ = done.send(());
     }
     Ok(true)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,10 +33,12 @@ pub(crate) const NETWORK_QUEUE: usize = 1024;
 /// Evidence kept in memory for operators; the file keeps all of it.
 const EVIDENCE_KEPT: usize = 1000;
 
-/// A record for the log and what may be done once it is durable.
-pub(crate) struct JournalItem {
-    pub(crate) record: Record,
-    pub(crate) then: Vec<Effect>,
+/// Work for the log's thread.
+pub(crate) enum JournalItem {
+    /// A record for the log and what may be done once it is durable.
+    Record { record: Record, then: Vec<Effect> },
+    /// Tell when everything before this is durable.
+    Barrier(SyncSender<()>),
 }
 
 /// How far the core can take messages of peers.
@@ -206,7 +208,7 @@ impl Shared {
                     if let Record::Block(block) = &record {
                         self.prepare(block);
                     }
-                    let _ = self.journal.send(JournalItem { record, then });
+                    let _ = self.journal.send(JournalItem::Record { record, then });
                 }
                 Effect::SendBlock(block) => self.publish_block(block.round()),
                 Effect::SendShare(share) => self.publish_share(share),
@@ -216,7 +218,13 @@ impl Shared {
                 Effect::Compute(job) => self.compute(job),
                 Effect::Execute(commit) => self.execute(ExecutionItem::Commit(commit)),
                 Effect::Checkpoint(checkpoint) => {
-                    self.execute(ExecutionItem::Checkpoint(checkpoint))
+                    // A checkpoint rests on blocks that may not be durable yet, and on none that come later.
+                    let (done, durable) = sync_channel(1);
+                    let _ = self.journal.send(JournalItem::Barrier(done));
+                    self.execute(ExecutionItem::Checkpoint {
+                        checkpoint,
+                        durable,
+                    });
                 }
                 Effect::Certified(certificate) => {
                     self.execute(ExecutionItem::Certified(certificate))

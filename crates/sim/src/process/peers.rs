@@ -72,10 +72,10 @@ impl Process {
         if let Some(block) = self.validator.block(reference) {
             return Some(block.shared());
         }
-        if let Some(twin) = self.twins.get(&reference.round) {
-            if twin.reference() == *reference {
-                return Some(Arc::clone(twin));
-            }
+        if let Some(twin) = self.twins.get(&reference.round)
+            && twin.reference() == *reference
+        {
+            return Some(Arc::clone(twin));
         }
         let position = self.positions.get(reference)?;
         let record = self

@@ -80,10 +80,10 @@ impl World {
     fn light_one_fuse(&mut self) {
         let at = self.draw_validator();
         let effects = self.hub.dice.between(1, FUSE_MAX);
-        if self.may_go_down() {
-            if let Node::Up(process) = &mut self.nodes[at.position()] {
-                process.light_fuse(effects);
-            }
+        if self.may_go_down()
+            && let Node::Up(process) = &mut self.nodes[at.position()]
+        {
+            process.light_fuse(effects);
         }
     }
 
