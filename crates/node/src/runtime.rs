@@ -19,12 +19,14 @@ mod recovery;
 mod shared;
 mod store;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use quorate_ledger::{Admission, AdmissionLimits};
 use quorate_store::disk::{Disk, DiskError, OsDisk};
@@ -51,6 +53,9 @@ const WORKERS: usize = 2;
 /// long payload.
 const VERIFIERS: usize = 2;
 
+/// How long a shutdown waits for the last computations to let go of the store.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where a node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -68,6 +73,7 @@ pub struct Addresses {
 pub struct Node {
     addresses: Addresses,
     shared: Arc<Shared>,
+    released: oneshot::Receiver<Infallible>,
     fatal: mpsc::UnboundedReceiver<NodeError>,
     stop: CancellationToken,
     stop_core: Option<oneshot::Sender<()>>,
@@ -164,7 +170,8 @@ impl Node {
             fetches: fetches_in,
             fatal: fatal_in,
         };
-        let shared = Arc::new(Shared::new(parts, channels));
+        let (shared, released) = Shared::new(parts, channels);
+        let shared = Arc::new(shared);
 
         let evidence = recovery::evidence_file(&config.data_dir)?;
         let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared)?;
@@ -217,6 +224,7 @@ impl Node {
         Ok(Self {
             addresses,
             shared,
+            released,
             fatal,
             stop,
             stop_core: Some(stop_core),
@@ -252,7 +260,8 @@ impl Node {
         }
     }
 
-    /// Stops taking work, ends the streams, writes what is under way, and joins the threads.
+    /// Stops taking work, ends the streams, writes what is under way, joins the threads and closes the store, so that
+    /// another node can open it.
     ///
     /// # Errors
     /// The first error that a thread met since the start, or a thread that panicked.
@@ -275,7 +284,13 @@ impl Node {
         joined
             .await
             .unwrap_or(Err(NodeError::ThreadEnded("shutdown")))?;
-        self.fatal.try_recv().map_or(Ok(()), Err)
+        let failed = self.fatal.try_recv().map_or(Ok(()), Err);
+        drop(self.shared);
+        let released = tokio::time::timeout(RELEASE_TIMEOUT, self.released).await;
+        if released.is_err() {
+            tracing::warn!("something still uses the store");
+        }
+        failed
     }
 
     /// The instant of the node's clock, for tests and status.

@@ -17,6 +17,7 @@ use quorate_rpc::peer::v1::{
 use quorate_types::{Block, BlockRef, Certificate, Decode, FinalityShare, Height, ValidatorIndex};
 use quorate_validator::{FINALITY_WINDOW, Input};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -321,16 +322,19 @@ pub(crate) async fn run_fetches(
     peers: Vec<Option<Peer>>,
     stop: CancellationToken,
 ) {
+    let mut running = JoinSet::new();
     loop {
         let next = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             next = fetches.recv() => next,
+            Some(_) = running.join_next() => continue,
         };
         let Some((index, blocks)) = next else {
-            return;
+            break;
         };
         if let Some(Some(peer)) = peers.get(index.position()) {
-            tokio::spawn(peer.clone().fetch(blocks));
+            running.spawn(peer.clone().fetch(blocks));
         }
     }
+    running.shutdown().await;
 }

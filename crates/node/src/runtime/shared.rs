@@ -1,6 +1,7 @@
 //! What the threads of a validator share, and how effects are carried out.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,7 +16,7 @@ use quorate_types::{
     Round, Timestamp, ValidatorIndex,
 };
 use quorate_validator::{Cryptography, Effect, Input, Job, Pool, Record};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::archive::Archive;
 use super::blocks::BlockIndex;
@@ -106,6 +107,8 @@ pub(crate) struct Shared {
     verifiers: rayon::ThreadPool,
     /// Blocks whose transactions were decoded and verified before their turn to be executed.
     prepared: Mutex<BTreeMap<BlockRef, PreparedBlock>>,
+    /// Dropped after everything else, the open store above all: see [`Shared::new`].
+    _released: oneshot::Sender<Infallible>,
 }
 
 /// The sending ends that effects go to.
@@ -140,9 +143,11 @@ pub(crate) struct Parts {
 }
 
 impl Shared {
-    pub(crate) fn new(parts: Parts, channels: Channels) -> Self {
+    /// The receiver resolves, to an error, once nobody uses this any more and the store is closed.
+    pub(crate) fn new(parts: Parts, channels: Channels) -> (Self, oneshot::Receiver<Infallible>) {
         let members = parts.committee.members().len();
-        Self {
+        let (_released, released) = oneshot::channel();
+        let shared = Self {
             me: parts.me,
             genesis: parts.genesis,
             committee: parts.committee,
@@ -180,7 +185,9 @@ impl Shared {
             workers: parts.workers,
             verifiers: parts.verifiers,
             prepared: Mutex::default(),
-        }
+            _released,
+        };
+        (shared, released)
     }
 
     /// Microseconds since the node started.
