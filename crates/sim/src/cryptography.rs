@@ -158,18 +158,15 @@ impl Cryptography for KeyedHashCryptography {
     fn finality(&self, candidates: &[Candidate]) -> Vec<CandidateVerdict> {
         let judge = |candidate: &Candidate| {
             let message = candidate.header_hash.signing_bytes();
-            let (signature, bad) = match &candidate.proof {
-                Proof::Shares(shares) => self.keys.combine(&message, shares),
-                Proof::Signature(signature) => {
-                    let good = *signature == self.keys.group_signature(&message);
-                    (good.then_some(*signature), Vec::new())
+            match &candidate.proof {
+                Proof::Shares(shares) => {
+                    let (signature, bad) = self.keys.combine(&message, shares);
+                    CandidateVerdict::on_shares(candidate, signature, bad)
                 }
-            };
-            CandidateVerdict {
-                height: candidate.height,
-                header_hash: candidate.header_hash,
-                signature,
-                bad,
+                Proof::Signature { from, signature } => {
+                    let verifies = *signature == self.keys.group_signature(&message);
+                    CandidateVerdict::on_offer(candidate, *from, *signature, verifies)
+                }
             }
         };
         candidates.iter().map(judge).collect()

@@ -193,48 +193,42 @@ impl Cryptography for BlsCryptography {
             .iter()
             .map(|candidate| candidate.header_hash.signing_bytes())
             .collect();
-        let mut outcomes: Vec<Option<(Option<Signature>, Vec<ValidatorIndex>)>> =
-            vec![None; candidates.len()];
-        let mut combine = Vec::new();
-        let mut verify = Vec::new();
-        for (at, candidate) in candidates.iter().enumerate() {
+        let mut shares = Vec::new();
+        let mut offers = Vec::new();
+        for (candidate, message) in candidates.iter().zip(&messages) {
             match &candidate.proof {
-                Proof::Shares(shares) => {
-                    combine.push((at, (messages[at].as_slice(), shares.as_slice())))
+                Proof::Shares(of_members) => {
+                    shares.push((candidate, (message.as_slice(), of_members.as_slice())))
                 }
-                Proof::Signature(signature) => {
-                    verify.push((at, (messages[at].as_slice(), *signature)))
+                Proof::Signature { from, signature } => {
+                    offers.push((candidate, *from, (message.as_slice(), *signature)));
                 }
             }
         }
-        let items: Vec<_> = combine.iter().map(|(_, item)| *item).collect();
-        for ((at, _), outcome) in combine.iter().zip(self.threshold.combine_many(&items)) {
-            outcomes[*at] = Some(split(outcome));
-        }
-        let items: Vec<_> = verify.iter().map(|(_, item)| *item).collect();
-        let bad = self
+        let items: Vec<_> = shares.iter().map(|(_, item)| *item).collect();
+        let combined = self.threshold.combine_many(&items).into_iter();
+        let mut verdicts: Vec<_> = shares
+            .iter()
+            .zip(combined)
+            .map(|((candidate, _), combined)| {
+                let (signature, bad) = split(combined);
+                CandidateVerdict::on_shares(candidate, signature, bad)
+            })
+            .collect();
+        let items: Vec<_> = offers.iter().map(|(_, _, item)| *item).collect();
+        let invalid = self
             .threshold
             .group()
             .verify_many(&items)
             .err()
             .unwrap_or_default();
-        for (position, (at, (_, signature))) in verify.iter().enumerate() {
-            let good = (!bad.contains(&position)).then_some(*signature);
-            outcomes[*at] = Some((good, Vec::new()));
+        for (position, (candidate, from, (_, signature))) in offers.into_iter().enumerate() {
+            let verifies = !invalid.contains(&position);
+            verdicts.push(CandidateVerdict::on_offer(
+                candidate, from, signature, verifies,
+            ));
         }
-        candidates
-            .iter()
-            .zip(outcomes)
-            .map(|(candidate, outcome)| {
-                let (signature, bad) = outcome.expect("every candidate is combined or verified");
-                CandidateVerdict {
-                    height: candidate.height,
-                    header_hash: candidate.header_hash,
-                    signature,
-                    bad,
-                }
-            })
-            .collect()
+        verdicts
     }
 }
 

@@ -33,6 +33,13 @@ pub struct FinalityStatus {
     pub executed: Height,
 }
 
+/// What a peer may say about a height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
+    Share,
+    Certificate,
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     /// The own header, once executed.
@@ -55,7 +62,8 @@ pub(crate) struct Finality {
     executed: Height,
     slots: BTreeMap<Height, Slot>,
     busy: bool,
-    convicted: BTreeSet<(Height, ValidatorIndex)>,
+    /// What was looked at and does not verify: the same peer's next word of that kind for that height is not heard.
+    convicted: BTreeSet<(Height, ValidatorIndex, Said)>,
 }
 
 impl Finality {
@@ -104,7 +112,9 @@ impl Finality {
         share: FinalityShare,
         out: &mut Vec<Effect>,
     ) {
-        if !self.within_window(share.height) || self.convicted.contains(&(share.height, from)) {
+        if !self.within_window(share.height)
+            || self.convicted.contains(&(share.height, from, Said::Share))
+        {
             return;
         }
         let slot = self.slots.entry(share.height).or_default();
@@ -122,15 +132,14 @@ impl Finality {
         out: &mut Vec<Effect>,
     ) {
         let height = certificate.header.height;
-        if !self.within_window(height) || self.convicted.contains(&(height, from)) {
+        if !self.within_window(height)
+            || self.convicted.contains(&(height, from, Said::Certificate))
+        {
             return;
         }
         let offer = (certificate.header.hash(), certificate.signature);
-        self.slots
-            .entry(height)
-            .or_default()
-            .offered
-            .insert(from, offer);
+        let slot = self.slots.entry(height).or_default();
+        slot.offered.entry(from).or_insert(offer);
         self.next_batch(out);
     }
 
@@ -153,21 +162,18 @@ impl Finality {
             return;
         };
         slot.busy = false;
-        let mut bad = verdict.bad;
-        if verdict.signature.is_none() {
-            // An offered signature that did not verify convicts whoever offered it.
-            let offers = slot.offered.iter();
-            bad.extend(
-                offers
-                    .filter(|(_, offer)| offer.0 == verdict.header_hash)
-                    .map(|(from, _)| *from),
-            );
-        }
-        for author in bad {
-            slot.shares.remove(&author);
-            slot.offered.remove(&author);
-            if self.convicted.insert((verdict.height, author)) {
-                let height = verdict.height;
+        let height = verdict.height;
+        let bad_shares = verdict
+            .bad_shares
+            .iter()
+            .map(|author| (*author, Said::Share));
+        let bad_offer = verdict.bad_offer.map(|from| (from, Said::Certificate));
+        for (author, said) in bad_shares.chain(bad_offer) {
+            match said {
+                Said::Share => drop(slot.shares.remove(&author)),
+                Said::Certificate => drop(slot.offered.remove(&author)),
+            }
+            if self.convicted.insert((height, author, said)) {
                 out.push(Effect::Evidence(Evidence::BadFinalityShare {
                     author,
                     height,
@@ -204,7 +210,7 @@ impl Finality {
             }
         }
         let certified = self.certified;
-        self.convicted.retain(|(height, _)| *height > certified);
+        self.convicted.retain(|(height, _, _)| *height > certified);
     }
 
     /// Starts a batch over everything that may be final now, unless one is under way.
@@ -238,11 +244,14 @@ impl Slot {
         if self.busy || self.signature.is_some() || self.header.is_none() {
             return None;
         }
-        if let Some((header_hash, signature)) = self.offered.values().next() {
+        if let Some((from, (header_hash, signature))) = self.offered.first_key_value() {
             return Some(Candidate {
                 height,
                 header_hash: *header_hash,
-                proof: Proof::Signature(*signature),
+                proof: Proof::Signature {
+                    from: *from,
+                    signature: *signature,
+                },
             });
         }
         if self.shares.len() < quorum {
@@ -312,12 +321,7 @@ mod tests {
     }
 
     fn good(candidate: &Candidate) -> CandidateVerdict {
-        CandidateVerdict {
-            height: candidate.height,
-            header_hash: candidate.header_hash,
-            signature: Some(Signature([7; 48])),
-            bad: Vec::new(),
-        }
+        CandidateVerdict::on_shares(candidate, Some(Signature([7; 48])), Vec::new())
     }
 
     #[test]
@@ -392,11 +396,7 @@ mod tests {
             finality.share(ValidatorIndex(author), share(1, hash, author), &mut out);
         }
         let batch = jobs(&mut out);
-        let verdict = CandidateVerdict {
-            signature: None,
-            bad: vec![ValidatorIndex(1)],
-            ..good(&batch[0])
-        };
+        let verdict = CandidateVerdict::on_shares(&batch[0], None, vec![ValidatorIndex(1)]);
         finality.verdicts(vec![verdict], &mut out);
         assert!(matches!(
             &out[..],
@@ -434,10 +434,9 @@ mod tests {
             );
             finality.executed(header(1), &mut out);
             let batch = jobs(&mut out);
-            let verdict = CandidateVerdict {
-                signature: verifies.then_some(Signature([9; 48])),
-                ..good(&batch[0])
-            };
+            let signature = Signature([9; 48]);
+            let verdict =
+                CandidateVerdict::on_offer(&batch[0], ValidatorIndex(2), signature, verifies);
             finality.verdicts(vec![verdict], &mut out);
             let diverged = out
                 .iter()
@@ -464,5 +463,78 @@ mod tests {
             &mut out,
         );
         assert_eq!(finality.slots.len(), 1);
+    }
+
+    #[test]
+    fn a_bad_certificate_convicts_its_sender_alone() {
+        let mut finality = Finality::new(3, Height(0));
+        let mut out = Vec::new();
+        for from in 1..4 {
+            let offer = Certificate {
+                header: header(1),
+                signature: Signature([u8::try_from(from).unwrap(); 48]),
+            };
+            finality.certificate(ValidatorIndex(from), &offer, &mut out);
+        }
+        finality.executed(header(1), &mut out);
+        let batch = jobs(&mut out);
+        let bad =
+            CandidateVerdict::on_offer(&batch[0], ValidatorIndex(1), Signature([1; 48]), false);
+        finality.verdicts(vec![bad], &mut out);
+        let convicted = out
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Evidence(_)));
+        assert_eq!(convicted.count(), 1);
+        let next = jobs(&mut out);
+        assert!(
+            matches!(
+                next[..],
+                [Candidate {
+                    proof: Proof::Signature {
+                        from: ValidatorIndex(2),
+                        ..
+                    },
+                    ..
+                }]
+            ),
+            "the next peer's offer is looked at: {next:?}"
+        );
+        let verdict =
+            CandidateVerdict::on_offer(&next[0], ValidatorIndex(2), Signature([2; 48]), true);
+        finality.verdicts(vec![verdict], &mut out);
+        assert_eq!(finality.status().certified, Height(1));
+    }
+
+    #[test]
+    fn bad_shares_do_not_condemn_a_certificate_that_waits() {
+        let mut finality = Finality::new(3, Height(0));
+        let mut out = Vec::new();
+        finality.executed(header(1), &mut out);
+        for author in 0..3 {
+            finality.share(
+                ValidatorIndex(author),
+                share(1, header(1).hash(), author),
+                &mut out,
+            );
+        }
+        let batch = jobs(&mut out);
+        let offer = Certificate {
+            header: header(1),
+            signature: Signature([7; 48]),
+        };
+        finality.certificate(ValidatorIndex(3), &offer, &mut out);
+        let verdict = CandidateVerdict::on_shares(&batch[0], None, vec![ValidatorIndex(0)]);
+        finality.verdicts(vec![verdict], &mut out);
+        let next = jobs(&mut out);
+        assert!(
+            matches!(
+                next[..],
+                [Candidate {
+                    proof: Proof::Signature { .. },
+                    ..
+                }]
+            ),
+            "{next:?}"
+        );
     }
 }

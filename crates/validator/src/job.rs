@@ -52,8 +52,13 @@ pub struct Candidate {
 pub enum Proof {
     /// At least q shares by distinct members.
     Shares(Vec<(ValidatorIndex, Signature)>),
-    /// A finished signature, said to be the committee's.
-    Signature(Signature),
+    /// A finished signature, said by one peer to be the committee's.
+    Signature {
+        /// Who says so.
+        from: ValidatorIndex,
+        /// The signature.
+        signature: Signature,
+    },
 }
 
 /// What became of a [`Candidate`].
@@ -66,7 +71,9 @@ pub struct CandidateVerdict {
     /// The committee's signature, if it could be had and verifies.
     pub signature: Option<Signature>,
     /// Members whose shares do not verify.
-    pub bad: Vec<ValidatorIndex>,
+    pub bad_shares: Vec<ValidatorIndex>,
+    /// The peer whose signature was looked at and does not verify.
+    pub bad_offer: Option<ValidatorIndex>,
 }
 
 /// What became of a coin.
@@ -76,6 +83,41 @@ pub struct CoinVerdict {
     pub signature: Option<Signature>,
     /// Members whose shares do not verify.
     pub bad: Vec<ValidatorIndex>,
+}
+
+impl CandidateVerdict {
+    /// The verdict on shares: what they combined to, and which of them are bad.
+    #[must_use]
+    pub fn on_shares(
+        candidate: &Candidate,
+        signature: Option<Signature>,
+        bad: Vec<ValidatorIndex>,
+    ) -> Self {
+        Self {
+            height: candidate.height,
+            header_hash: candidate.header_hash,
+            signature,
+            bad_shares: bad,
+            bad_offer: None,
+        }
+    }
+
+    /// The verdict on a finished signature that `from` offered.
+    #[must_use]
+    pub fn on_offer(
+        candidate: &Candidate,
+        from: ValidatorIndex,
+        signature: Signature,
+        verifies: bool,
+    ) -> Self {
+        Self {
+            height: candidate.height,
+            header_hash: candidate.header_hash,
+            signature: verifies.then_some(signature),
+            bad_shares: Vec::new(),
+            bad_offer: (!verifies).then_some(from),
+        }
+    }
 }
 
 impl Job {

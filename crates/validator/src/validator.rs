@@ -131,6 +131,8 @@ pub struct Validator {
     unsigned: Vec<(Height, HeaderHash)>,
     checkpointed: Height,
     recovering: bool,
+    /// Once it has computed something else than what is signed, it does nothing more.
+    diverged: bool,
     scratch: Vec<quorate_consensus::Effect>,
 }
 
@@ -164,6 +166,7 @@ impl Validator {
             unsigned,
             checkpointed,
             recovering: true,
+            diverged: false,
             scratch: Vec::new(),
         }
     }
@@ -209,8 +212,21 @@ impl Validator {
         }
     }
 
-    /// Takes one input and appends what must be done.
+    /// Takes one input and appends what must be done. Nothing more after [`Effect::Diverged`].
     pub fn step(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
+        if self.diverged {
+            return;
+        }
+        let before = out.len();
+        self.take(now, input, out);
+        let diverged = |effect: &Effect| matches!(effect, Effect::Diverged { .. });
+        if let Some(at) = out[before..].iter().position(diverged) {
+            self.diverged = true;
+            out.truncate(before + at + 1);
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Block { from, block } => {
                 let source = Source::Peer(from);

@@ -288,8 +288,10 @@ impl Shared {
         verdicts: &mut [Result<TransactionId, SubmitError>],
     ) {
         for (decoded, verdict) in decoded.iter().zip(verdicts) {
-            if let (Ok(signed), Err(SubmitError::Rejected(RejectCode::BadSequence))) =
-                (decoded, &*verdict)
+            if let (
+                Ok(signed),
+                Err(SubmitError::Rejected(RejectCode::BadSequence | RejectCode::AccountExists)),
+            ) = (decoded, &*verdict)
                 && matches!(self.archive.outcome(&signed.id()), Ok(Some(_)))
             {
                 *verdict = Ok(signed.id());

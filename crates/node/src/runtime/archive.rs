@@ -55,23 +55,74 @@ struct Recent {
     /// Certificates of heights that are in the tables already, waiting for the next batch.
     late_signatures: BTreeMap<Height, Signature>,
     snapshots: BTreeMap<Height, Snapshot>,
-    outcomes: HashMap<TransactionId, (Height, u32)>,
+    outcomes: HashMap<TransactionId, Place>,
     /// State entries that changed since the last batch.
     changes: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Recent {
-    /// Whether the transaction at this place was refused as a replay, or as out of sequence.
-    fn is_replay(&self, height: Height, index: u32) -> bool {
-        let receipt = self
-            .executed
-            .get(&height)
-            .and_then(|executed| executed.receipts.get(index as usize));
-        receipt.is_some_and(|receipt| {
-            receipt.outcome
-                == Outcome::Rejected {
-                    code: RejectCode::BadSequence,
-                }
+/// Where a transaction stands, and what that says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    height: Height,
+    index: u32,
+    standing: Standing,
+}
+
+/// How much an outcome says. The same transaction may be ordered several times: too early and refused, then executed,
+/// then refused again as a replay. What moved money counts; then a refusal for a reason of its own; a refusal that any
+/// replay gets says least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Replay,
+    Rejected,
+    Applied,
+}
+
+impl Standing {
+    const fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Applied { .. } => Self::Applied,
+            Outcome::Rejected {
+                code: RejectCode::BadSequence | RejectCode::AccountExists,
+            } => Self::Replay,
+            Outcome::Rejected { .. } => Self::Rejected,
+        }
+    }
+}
+
+impl Place {
+    /// The place that counts: the later one, unless it says less.
+    fn better(self, later: Self) -> Self {
+        if later.standing >= self.standing {
+            later
+        } else {
+            self
+        }
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = self.height.0.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.index.to_be_bytes());
+        bytes.push(match self.standing {
+            Standing::Replay => 0,
+            Standing::Rejected => 1,
+            Standing::Applied => 2,
+        });
+        bytes
+    }
+
+    fn from_bytes(stored: &[u8]) -> Option<Self> {
+        let (height, rest) = stored.split_first_chunk()?;
+        let (index, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            height: Height(u64::from_be_bytes(*height)),
+            index: u32::from_be_bytes(*index),
+            standing: match rest {
+                [0] => Standing::Replay,
+                [1] => Standing::Rejected,
+                [2] => Standing::Applied,
+                _ => return None,
+            },
         })
     }
 }
@@ -180,11 +231,16 @@ impl Archive {
         recent.head = height;
         recent.transactions_total = execution.header.transactions_total;
         for (index, receipt) in (0u32..).zip(&execution.receipts) {
-            // A replay of a transaction that was executed keeps its first outcome.
+            let place = Place {
+                height,
+                index,
+                standing: Standing::of(&receipt.outcome),
+            };
             recent
                 .outcomes
                 .entry(receipt.transaction)
-                .or_insert((height, index));
+                .and_modify(|earlier| *earlier = earlier.better(place))
+                .or_insert(place);
         }
         for (key, value) in &execution.changes {
             recent.changes.insert(key.to_bytes(), value.clone());
@@ -241,15 +297,14 @@ impl Archive {
             batch.put(CERTIFICATES, height.0.to_be_bytes(), signature.0);
             signed.insert(*height);
         }
-        for (transaction, (height, index)) in &recent.outcomes {
-            if recent.is_replay(*height, *index)
-                && self.tables.get(OUTCOMES, &transaction.0)?.is_some()
-            {
-                continue;
+        for (transaction, place) in &recent.outcomes {
+            let counts = place.standing == Standing::Applied
+                || self
+                    .stored_place(transaction)?
+                    .is_none_or(|stored| stored.better(*place) == *place);
+            if counts {
+                batch.put(OUTCOMES, transaction.0, place.to_bytes());
             }
-            let mut value = height.0.to_be_bytes().to_vec();
-            value.extend_from_slice(&index.to_be_bytes());
-            batch.put(OUTCOMES, transaction.0, value);
         }
         for (key, value) in std::mem::take(&mut recent.changes) {
             batch.put(STATE, key, value);
@@ -284,7 +339,7 @@ impl Archive {
             .retain(|height, _| !batch.signed.contains(height));
         recent
             .outcomes
-            .retain(|_, (height, _)| *height > batch.up_to);
+            .retain(|_, place| place.height > batch.up_to);
     }
 
     pub(crate) fn head(&self) -> Height {
@@ -340,15 +395,27 @@ impl Archive {
             .map_err(NodeError::stored("receipts"))
     }
 
-    /// Where a transaction was executed: its height, and its position among the height's receipts.
+    /// Where a transaction's outcome stands: its height, and its position among the height's receipts. Of several
+    /// outcomes the one that counts: that it was executed, if it was.
     pub(crate) fn outcome(
         &self,
         transaction: &TransactionId,
     ) -> Result<Option<(Height, u32)>, NodeError> {
-        if let Some(stored) = self.tables.get(OUTCOMES, &transaction.0)? {
-            return pair(&stored).map(Some).ok_or(NodeError::StoredOutcome);
-        }
-        Ok(self.read().outcomes.get(transaction).copied())
+        // Memory first: what leaves it is in the tables by then.
+        let recent = self.read().outcomes.get(transaction).copied();
+        let stored = self.stored_place(transaction)?;
+        let place = match (stored, recent) {
+            (Some(stored), Some(recent)) => Some(stored.better(recent)),
+            (stored, recent) => stored.or(recent),
+        };
+        Ok(place.map(|place| (place.height, place.index)))
+    }
+
+    fn stored_place(&self, transaction: &TransactionId) -> Result<Option<Place>, NodeError> {
+        let stored = self.tables.get(OUTCOMES, &transaction.0)?;
+        stored
+            .map(|bytes| Place::from_bytes(&bytes).ok_or(NodeError::StoredOutcome))
+            .transpose()
     }
 
     /// The state at `height`, if it is among the recent ones.
@@ -431,10 +498,57 @@ fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, CodecError> {
     Ok(receipts)
 }
 
-fn pair(stored: &[u8]) -> Option<(Height, u32)> {
-    let (height, index) = stored.split_first_chunk()?;
-    Some((
-        Height(u64::from_be_bytes(*height)),
-        u32::from_be_bytes(index.try_into().ok()?),
-    ))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(height: u64, standing: Standing) -> Place {
+        Place {
+            height: Height(height),
+            index: 3,
+            standing,
+        }
+    }
+
+    #[test]
+    fn what_moved_money_counts_whenever_it_was_refused_besides() {
+        let early = place(
+            1,
+            Standing::of(&Outcome::Rejected {
+                code: RejectCode::BadSequence,
+            }),
+        );
+        let applied = place(2, Standing::of(&Outcome::Applied { deltas: Vec::new() }));
+        let replayed = place(
+            3,
+            Standing::of(&Outcome::Rejected {
+                code: RejectCode::AccountExists,
+            }),
+        );
+        assert_eq!(early.better(applied), applied);
+        assert_eq!(applied.better(replayed), applied);
+        let refused = place(
+            2,
+            Standing::of(&Outcome::Rejected {
+                code: RejectCode::InsufficientFree,
+            }),
+        );
+        assert_eq!(refused.better(replayed), refused);
+        assert_eq!(early.better(refused), refused);
+        assert_eq!(refused.better(applied), applied);
+    }
+
+    #[test]
+    fn places_survive_the_tables() {
+        for standing in [Standing::Replay, Standing::Rejected, Standing::Applied] {
+            let place = place(7, standing);
+            assert_eq!(Place::from_bytes(&place.to_bytes()), Some(place));
+        }
+        assert_eq!(
+            Place::from_bytes(&[0; 13]).map(|place| place.height),
+            Some(Height(0))
+        );
+        assert_eq!(Place::from_bytes(&[9; 13]), None);
+        assert_eq!(Place::from_bytes(&[0; 12]), None);
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quorate_consensus::Checkpoint;
 use quorate_ledger::Ledger;
-use quorate_types::{BlockRef, Certificate, Commit, Evidence, Round};
+use quorate_types::{Certificate, Commit, Evidence, Round};
 use quorate_validator::Input;
 
 use super::archive::ArchiveBatch;
@@ -32,7 +32,6 @@ pub(crate) enum ExecutionItem {
 /// A checkpoint for the tables.
 pub(crate) struct TablesItem {
     batch: ArchiveBatch,
-    blocks: Vec<BlockRef>,
     gc_round: Round,
     durable: Receiver<()>,
 }
@@ -123,11 +122,9 @@ fn write_checkpoint(
 ) -> Result<(), NodeError> {
     shared.forget_prepared(checkpoint.gc_round);
     let replay_from = shared.blocks.replay_from(checkpoint.gc_round);
-    let mut batch = shared.archive.batch(checkpoint, replay_from)?;
-    let blocks = shared.blocks.write_positions(&mut batch.batch);
+    let batch = shared.archive.batch(checkpoint, replay_from)?;
     let item = TablesItem {
         batch,
-        blocks,
         gc_round: checkpoint.gc_round,
         durable,
     };
@@ -146,7 +143,7 @@ fn write_evidence(file: &mut File, evidence: &Evidence) -> Result<(), NodeError>
 /// Writes checkpoints into the tables until the executing thread is gone. While the log finds the disk full they wait:
 /// the log can try again as often as it likes, but tables whose write failed must be opened anew.
 pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
-    while let Ok(item) = items.recv() {
+    while let Ok(mut item) = items.recv() {
         if item.durable.recv().is_err() {
             // The log ended before that: the node stops, and a restart goes on from the checkpoint before.
             return;
@@ -157,12 +154,14 @@ pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
             }
             std::thread::sleep(FULL_WAIT);
         }
+        // Positions of all that is durable by now: a restart does not replay what lies below the checkpoint.
+        let blocks = shared.blocks.write_positions(&mut item.batch.batch);
         if let Err(error) = shared.tables.commit(&item.batch.batch) {
             shared.fail(error.into());
             return;
         }
         shared.archive.written(&item.batch);
-        shared.blocks.written(&item.blocks, item.gc_round);
+        shared.blocks.written(&blocks, item.gc_round);
         tracing::debug!(height = %item.batch.up_to, "checkpoint written");
     }
 }

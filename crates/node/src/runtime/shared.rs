@@ -30,7 +30,7 @@ pub(crate) const JOURNAL_QUEUE: usize = 4096;
 /// Commits that may wait for execution before the core waits for it.
 pub(crate) const EXECUTION_QUEUE: usize = 1024;
 /// Verified messages of peers that may wait for the core before their streams are read no further.
-pub(crate) const NETWORK_QUEUE: usize = 1024;
+pub(crate) const NETWORK_QUEUE: usize = 256;
 /// Evidence kept in memory for operators; the file keeps all of it.
 const EVIDENCE_KEPT: usize = 1000;
 
