@@ -103,13 +103,15 @@ pub async fn serve_admin<V: LedgerView, O: Operator>(
 
 /// A server with limits, health, and reflection of the services `names`.
 fn server(health: &Health, names: &[&str]) -> Result<Router, ServeError> {
-    let mut reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name("grpc.health.v1.Health");
-    for name in names {
-        reflection = reflection.with_service_name(*name);
-    }
+    let reflection = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        names
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
+    };
     Ok(Server::builder()
         .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -119,7 +121,9 @@ fn server(health: &Health, names: &[&str]) -> Result<Router, ServeError> {
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .add_service(health.server())
-        .add_service(reflection.build_v1()?))
+        .add_service(reflection().build_v1()?)
+        // Many clients still ask in the older version alone.
+        .add_service(reflection().build_v1alpha()?))
 }
 
 async fn serve(
