@@ -32,13 +32,13 @@ pub enum NodeError {
         error: DiskError,
     },
     /// The log cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Log(#[from] WalError),
     /// The tables cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Tables(#[from] TablesError),
     /// A record of the log cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Logged(#[from] LoggedError),
     /// A block of the log is not this committee's.
     #[error("log: {0}")]
@@ -79,7 +79,7 @@ pub enum NodeError {
     #[error("ledger: {0}")]
     Ledger(#[from] LedgerError),
     /// The own block could not be built.
-    #[error("{0}")]
+    #[error(transparent)]
     Proposal(#[from] ProposalError),
     /// The configuration lists a peer that is no member.
     #[error(
