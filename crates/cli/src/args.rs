@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quorate_types::{AccountId, AssetId, Height, IdentityKey, ThresholdKey};
+use tonic::codegen::http::Uri;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -28,13 +29,14 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "quorate", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// The public listener of a validator.
+    /// The public listener of a validator; commands that need no validator ignore it.
     #[arg(
         long,
         global = true,
         value_name = "URL",
         env = "QUORATE_ENDPOINT",
-        default_value = "http://127.0.0.1:7100"
+        default_value = "http://127.0.0.1:7100",
+        value_parser = listener
     )]
     pub(crate) endpoint: String,
     /// Print facts as JSON.
@@ -79,7 +81,7 @@ pub(crate) struct DevnetArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=128))]
     pub(crate) validators: u16,
     /// Stop after this many seconds; without it, on Ctrl-C.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: Option<u64>,
     /// Where to put keys, configurations and stores; kept afterwards. Without it, a temporary directory.
     #[arg(long, value_name = "DIR")]
@@ -223,6 +225,9 @@ pub(crate) struct SigningArgs {
     /// Which of the account's independent sequences to use.
     #[arg(long, default_value_t = 0)]
     pub(crate) lane: u16,
+    /// The transaction's number in its lane; without it, the next one of the account's certified state.
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: Option<u64>,
     /// Most that it may cost, in atoms of the fee asset.
     #[arg(long, default_value_t = u128::MAX)]
     pub(crate) max_fee: u128,
@@ -292,17 +297,18 @@ pub(crate) enum CertificateCommand {
         /// The JSON.
         file: PathBuf,
         /// The group key to trust: 192 hexadecimal digits.
-        #[arg(long, value_name = "KEY", value_parser = threshold_key, required_unless_present = "genesis")]
+        #[arg(long, value_name = "KEY", value_parser = threshold_key)]
         group_key: Option<ThresholdKey>,
-        #[command(flatten)]
-        trust: TrustArgs,
+        /// The genesis file whose group key is trusted. Either this or --group-key is needed.
+        #[arg(long, value_name = "FILE", env = "QUORATE_GENESIS")]
+        genesis: Option<PathBuf>,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// The operator's listener, for more detail.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = listener)]
     pub(crate) admin: Option<String>,
 }
 
@@ -381,6 +387,18 @@ pub(crate) enum Load {
     Rate(u64),
     /// Whatever turns out to be the most.
     Max,
+}
+
+fn listener(text: &str) -> Result<String, String> {
+    let plain = text.parse::<Uri>().is_ok_and(|url| {
+        url.scheme_str() == Some("http")
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.port_u16().is_some()
+            && url.path_and_query().is_none_or(|path| path == "/")
+    });
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected http://HOST:PORT".into())
 }
 
 fn load(text: &str) -> Result<Load, String> {

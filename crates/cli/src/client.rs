@@ -132,14 +132,11 @@ impl Client {
                     .to_owned()
             },
         );
-        Failure::new(
-            kind,
-            anyhow!(
-                "{} answers {name}: {}{advice}",
-                self.endpoint,
-                status.message()
-            ),
-        )
+        let story = match status.message() {
+            "" => format!("{name}{advice}"),
+            message => format!("{name}: {message}{advice}"),
+        };
+        Failure::new(kind, anyhow!("{} answers {story}", self.endpoint))
     }
 
     pub(crate) fn incomplete(&self, what: &'static str) -> Failure {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Other = 1,
+    Usage = 2,
     File = 3,
     Endpoint = 4,
     Unverified = 5,

@@ -58,23 +58,38 @@ impl ShownCertificate {
         }
     }
 
-    /// The certificate, after comparing everything that is stated twice. Its signature is not verified.
+    /// The certificate, if every field is well-formed. Nothing of it is verified.
     pub(crate) fn to_certificate(&self) -> anyhow::Result<Certificate> {
-        let header = self.header.to_header()?;
+        ensure!(
+            hex::decode(&self.signing_bytes).is_ok(),
+            "`signing_bytes` must be hexadecimal digits"
+        );
+        let signature = Signature::from_hex(&self.signature);
+        Ok(Certificate {
+            header: self.header.to_header()?,
+            signature: signature.context("`signature` must be 96 hexadecimal digits")?,
+        })
+    }
+
+    /// Whether what is stated besides the certificate agrees with it. Its signature is not verified.
+    pub(crate) fn agrees_with(&self, certificate: &Certificate) -> anyhow::Result<()> {
+        ensure!(
+            self.header.version == Header::VERSION,
+            "the header has version {}, this program knows {}",
+            self.header.version,
+            Header::VERSION
+        );
         ensure!(
             self.dst.as_bytes() == SIGNATURE_DST,
             "`dst` is another ciphersuite than {}",
             String::from_utf8_lossy(SIGNATURE_DST)
         );
         ensure!(
-            self.signing_bytes.to_lowercase() == hex::encode(header.hash().signing_bytes()),
+            self.signing_bytes.to_lowercase()
+                == hex::encode(certificate.header.hash().signing_bytes()),
             "`signing_bytes` is not the message that belongs to `header`"
         );
-        let signature = Signature::from_hex(&self.signature);
-        Ok(Certificate {
-            header,
-            signature: signature.context("`signature` must be 96 hexadecimal digits")?,
-        })
+        Ok(())
     }
 }
 
@@ -101,12 +116,6 @@ impl ShownHeader {
     }
 
     fn to_header(&self) -> anyhow::Result<Header> {
-        ensure!(
-            self.version == Header::VERSION,
-            "the header has version {}, this program knows {}",
-            self.version,
-            Header::VERSION
-        );
         let field = |name: &str| anyhow!("`header.{name}` must be 64 hexadecimal digits");
         let root = |name: &str, text: &str| Hash32::from_hex(text).ok_or_else(|| field(name));
         Ok(Header {
@@ -139,6 +148,7 @@ mod tests {
         let text = include_str!("../../../docs/examples/certificate.json");
         let sample: ShownCertificate = serde_json::from_str(text).unwrap();
         let certificate = sample.to_certificate().unwrap();
+        sample.agrees_with(&certificate).unwrap();
         let group_key = ThresholdKey::from_hex(&sample.group_public_key).unwrap();
         let again = ShownCertificate::new(&certificate, &group_key);
         assert_eq!(again, sample);

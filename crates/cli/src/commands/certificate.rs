@@ -34,8 +34,8 @@ pub(crate) async fn run(
         CertificateCommand::Verify {
             file,
             group_key,
-            trust,
-        } => verify(&file, group_key, &trust, json),
+            genesis,
+        } => verify(&file, group_key, genesis.as_deref(), json),
     }
 }
 
@@ -97,7 +97,7 @@ async fn show(
 fn verify(
     file: &Path,
     group_key: Option<ThresholdKey>,
-    trust: &TrustArgs,
+    genesis: Option<&Path>,
     json: bool,
 ) -> Result<(), Failure> {
     let text = std::fs::read(file)
@@ -112,9 +112,13 @@ fn verify(
     let certificate = shown
         .to_certificate()
         .with_context(|| format!("{}", file.display()))
+        .or_fail(Kind::File)?;
+    shown
+        .agrees_with(&certificate)
+        .with_context(|| format!("{}", file.display()))
         .or_fail(Kind::Unverified)?;
     let header = &certificate.header;
-    let trust = match (group_key, &trust.genesis) {
+    let trust = match (group_key, genesis) {
         (Some(key), _) => Trust::new(
             header.chain,
             header.shard,
@@ -128,7 +132,7 @@ fn verify(
         }
         (None, None) => {
             let error = anyhow!("give the group key to trust: --group-key KEY or --genesis FILE");
-            return Err(Failure::new(Kind::Other, error));
+            return Err(Failure::new(Kind::Usage, error));
         }
     };
     let verified = trust

@@ -1,5 +1,6 @@
 //! `quorate keys`.
 
+use anyhow::anyhow;
 use quorate_crypto::IdentitySecret;
 use quorate_node::keystore::{KeyKind, Keystore, Passphrase, PublicKey, ScryptCost};
 use quorate_types::AccountId;
@@ -23,6 +24,12 @@ pub(crate) fn run(command: KeysCommand, json: bool) -> Result<(), Failure> {
     let (file, public) = match command {
         KeysCommand::New { out, passphrase } => {
             let file = out.join("identity.json");
+            if !out.is_dir() {
+                let out = out.display();
+                let error =
+                    anyhow!("there is no directory {out}: create it first (mkdir -p {out})");
+                return Err(Failure::new(Kind::File, error));
+            }
             let passphrase =
                 Passphrase::locate(passphrase.passphrase_file.as_deref()).or_fail(Kind::File)?;
             let mut rng = random::generator();

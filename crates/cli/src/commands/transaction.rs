@@ -1,18 +1,21 @@
 //! `quorate tx`.
 
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use quorate_crypto::IdentitySecret;
 use quorate_node::keystore::{Keystore, Passphrase};
+use quorate_rpc::metadata_of;
 use quorate_rpc::submit::v1::{SubmitTransactionRequest, WaitFor};
 use quorate_rpc::types::v1::TransactionOutcome;
 use quorate_types::{
-    AccountId, Body, DomainTag, Encode, KeySignature, Outcome, Round, SignedTransaction,
-    Transaction, TransactionId,
+    AccountId, Body, DomainTag, Encode, KeySignature, Outcome, RejectCode, Round,
+    SignedTransaction, Transaction, TransactionId,
 };
 use serde::Serialize;
+use tonic::Status;
 
 use super::account;
 use crate::args::{SigningArgs, TransactionCommand, Wait};
@@ -23,6 +26,8 @@ use crate::trust::{Trust, unverified};
 
 /// How long to wait for a certificate.
 const WAIT: Duration = Duration::from_secs(30);
+/// How long to wait in silence.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Serialize)]
 struct Shown {
@@ -74,8 +79,13 @@ pub(crate) async fn run(
     };
     let client = Client::connect(endpoint).await?;
     let trust = Trust::establish(&signing.trust, &client).await?;
-    let (account, _) = account::read(&client, &trust, &signer, None).await?;
-    let sequence = account.map_or(0, |account| account.next_sequence(signing.lane));
+    let sequence = match signing.sequence {
+        Some(sequence) => sequence,
+        None => {
+            let (account, _) = account::read(&client, &trust, &signer, None).await?;
+            account.map_or(0, |account| account.next_sequence(signing.lane))
+        }
+    };
     let signed = sign(
         &owner,
         Transaction {
@@ -90,7 +100,7 @@ pub(crate) async fn run(
             max_fee: signing.max_fee,
         },
     );
-    let outcome = submit(&client, &signed, signing.wait).await?;
+    let outcome = submit(&client, &signed, signing).await?;
     let mut shown = Shown {
         transaction: signed.id().to_hex(),
         account: signer.to_hex(),
@@ -132,9 +142,9 @@ fn open(key: &Path, signing: &SigningArgs) -> Result<IdentitySecret, Failure> {
 async fn submit(
     client: &Client,
     signed: &SignedTransaction,
-    wait: Wait,
+    signing: &SigningArgs,
 ) -> Result<Option<TransactionOutcome>, Failure> {
-    let wait = match wait {
+    let wait = match signing.wait {
         Wait::Accepted => WaitFor::Accepted,
         Wait::Committed => WaitFor::Committed,
         Wait::Certified => WaitFor::Certified,
@@ -143,14 +153,42 @@ async fn submit(
         transaction: signed.to_bytes().into(),
         wait: wait.into(),
     };
-    let answer = client
-        .submit()
-        .submit_transaction(within(request, WAIT))
-        .await;
-    Ok(answer
-        .map_err(|status| client.refused(&status))?
-        .into_inner()
-        .outcome)
+    let mut service = client.submit();
+    let mut answer = pin!(service.submit_transaction(within(request, WAIT)));
+    let answer = match tokio::time::timeout(PATIENCE, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let awaited = match signing.wait {
+                Wait::Accepted => "an answer",
+                Wait::Committed => "execution",
+                Wait::Certified => "certification",
+            };
+            eprintln!("waiting for {awaited}...");
+            answer.await
+        }
+    };
+    match answer {
+        Ok(answer) => Ok(answer.into_inner().outcome),
+        // The number is right by the certified state, so the lane is ahead of it.
+        Err(status) if signing.sequence.is_none() && is_out_of_sequence(&status) => {
+            Err(overtaken(signed.transaction.sequence))
+        }
+        Err(status) => Err(client.refused(&status)),
+    }
+}
+
+fn is_out_of_sequence(status: &Status) -> bool {
+    let code = metadata_of(status, "code").and_then(|code| code.parse().ok());
+    code.and_then(RejectCode::from_number) == Some(RejectCode::BadSequence)
+}
+
+fn overtaken(sequence: u64) -> Failure {
+    let error = anyhow!(
+        "another transaction of this account is still pending at sequence {sequence}; wait until it is certified, or \
+         use --sequence {} (higher if several are pending) or another --lane",
+        sequence.saturating_add(1)
+    );
+    Failure::new(Kind::Rejected, error)
 }
 
 /// Verifies an outcome as far as it is certified, and fails if the transaction was rejected.

@@ -74,6 +74,29 @@ fn every_tampered_field_is_noticed() {
     }
 }
 
+#[test]
+fn a_malformed_file_is_told_from_a_false_certificate() {
+    let desk = Desk::new();
+    let good = sample();
+    let check = |field: &str, malformed: &Value| {
+        let path = desk.write("certificate.json", &malformed.to_string(), 0o644);
+        let path = path.display().to_string();
+        let arguments = ["certificate", "verify", &path, "--group-key", &key(&good)];
+        desk.run(&arguments)
+            .fails(3, &["certificate.json", field, "hexadecimal digits"]);
+    };
+    for field in ["signing_bytes", "signature"] {
+        let mut malformed = good.clone();
+        malformed[field] = "xyz".into();
+        check(field, &malformed);
+    }
+    for field in ["chain", "leader", "state_root"] {
+        let mut malformed = good.clone();
+        malformed["header"][field] = "xyz".into();
+        check(field, &malformed);
+    }
+}
+
 /// The text with another last character.
 fn flipped(text: &str) -> String {
     let (rest, last) = text.split_at(text.len() - 1);
@@ -91,8 +114,9 @@ fn another_key_or_file_is_refused() {
     verify(generator).fails(5, &["does not verify"]);
     verify(&"00".repeat(96)).fails(5, &["group key"]);
     verify("abcd").fails(2, &["192 hexadecimal digits", "4 characters"]);
-    desk.run(&["certificate", "verify", &path])
-        .fails(2, &["--group-key"]);
+    let keyless = desk.run(&["certificate", "verify", &path]);
+    keyless.fails(2, &["--group-key KEY or --genesis FILE"]);
+    assert!(!keyless.err.contains("--endpoint"), "{}", keyless.err);
 
     let key = key(&sample());
     let verify = |file: &str| desk.run(&["certificate", "verify", file, "--group-key", &key]);

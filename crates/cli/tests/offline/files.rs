@@ -42,7 +42,8 @@ fn keys_need_a_safe_passphrase_and_a_place() {
         "--passphrase-file",
         "passphrase",
     ];
-    desk.run(&nowhere).fails(3, &["nowhere/identity.json"]);
+    desk.run(&nowhere)
+        .fails(3, &["directory nowhere", "create it"]);
     desk.write("broken.json", "{", 0o600);
     desk.run(&["keys", "show", "broken.json"])
         .fails(3, &["broken.json", "ends in the middle"]);
@@ -73,8 +74,21 @@ fn unreachable_validators_are_told_as_such() {
     let desk = Desk::new();
     let status = desk.run(&["--endpoint", "http://127.0.0.1:1", "status"]);
     status.fails(4, &["http://127.0.0.1:1", "--endpoint"]);
-    desk.run(&["--endpoint", "not a url", "status"])
-        .fails(4, &["not a url"]);
+    for wrong in [
+        "not a url",
+        "127.0.0.1:7100",
+        "foo",
+        "https://127.0.0.1:7100",
+        "http://127.0.0.1",
+        "http://127.0.0.1:7100/api",
+    ] {
+        let expected = [wrong, "expected http://HOST:PORT"];
+        desk.run(&["--endpoint", wrong, "status"])
+            .fails(2, &expected);
+        desk.run(&["status", "--admin", wrong]).fails(2, &expected);
+    }
+    desk.run(&["--endpoint", "http://[::1]:1/", "status"])
+        .fails(4, &["http://[::1]:1"]);
 }
 
 #[test]
@@ -90,6 +104,8 @@ fn help_lists_the_exit_codes_and_wrong_usage_is_two() {
     }
     desk.run(&["devnet", "--validators", "3"])
         .fails(2, &["4..=128"]);
+    desk.run(&["devnet", "--seconds", "0"])
+        .fails(2, &["--seconds"]);
     desk.run(&["bench", "--load", "many"]).fails(2, &["max"]);
     desk.run(&["devnet", "--init-only"])
         .fails(2, &["--data-dir"]);
