@@ -33,7 +33,7 @@ const REPLAY_FROM: &[u8] = b"replay_from";
 
 /// How many heights below the certified one keep a snapshot of the state, for reads with proofs under a slightly older
 /// certificate.
-const SNAPSHOTS_KEPT: u64 = 64;
+const SNAPSHOTS_KEPT: u64 = 256;
 
 /// Most receipts that one height's stored list is read back with: as many as its blocks may hold.
 const RECEIPTS_MAX: u32 = u32::MAX;

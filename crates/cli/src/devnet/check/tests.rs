@@ -114,9 +114,9 @@ fn standing_still_is_noticed() {
 fn samples_are_spread_and_have_both_ends() {
     assert_eq!(sample(1), BTreeSet::from([1]));
     assert_eq!(sample(2), BTreeSet::from([1, 2]));
-    assert_eq!(sample(16).len(), 16);
+    assert_eq!(sample(SAMPLE).len() as u64, SAMPLE);
     let long = sample(1_000);
-    assert_eq!(long.len(), 16);
+    assert_eq!(long.len() as u64, SAMPLE);
     assert_eq!((long.first(), long.last()), (Some(&1), Some(&1_000)));
 }
 
