@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Panics
 /// If the list has 2^32 entries or more: every list is bounded far below when it is made.
-pub(crate) fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
+pub fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
     let count = u32::try_from(list.len()).expect("lists are bounded when made");
     count.encode(out);
     for entry in list {
@@ -203,7 +203,10 @@ pub(crate) fn encode_list<T: Encode>(list: &[T], out: &mut Vec<u8>) {
 }
 
 /// Refuses a list that is not strictly ascending.
-pub(crate) fn require_ascending<T: Ord>(list: &[T], field: &'static str) -> Result<(), CodecError> {
+///
+/// # Errors
+/// [`CodecError::NotCanonical`].
+pub fn require_ascending<T: Ord>(list: &[T], field: &'static str) -> Result<(), CodecError> {
     if list.windows(2).all(|pair| pair[0] < pair[1]) {
         return Ok(());
     }
@@ -211,7 +214,10 @@ pub(crate) fn require_ascending<T: Ord>(list: &[T], field: &'static str) -> Resu
 }
 
 /// Reads a `u16` version and refuses all but `known`.
-pub(crate) fn decode_version(
+///
+/// # Errors
+/// [`CodecError::Truncated`], [`CodecError::Version`].
+pub fn decode_version(
     reader: &mut Reader<'_>,
     value: &'static str,
     known: u16,

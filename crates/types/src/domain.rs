@@ -46,11 +46,57 @@ pub enum DomainTag {
     Peer,
     /// BLAKE3: chain, identity key and 32 random bytes, to what a validator's files are bound.
     Store,
+    /// BLAKE3: challenge of a proof of possession of an encryption key.
+    EncryptionKeyProof,
+    /// BLAKE3: the statement that a dealing's proofs prove.
+    PvssInstance,
+    /// BLAKE3: challenge bits of the chunking proof.
+    PvssBits,
+    /// BLAKE3: second challenge of the chunking proof.
+    PvssChunks,
+    /// BLAKE3: recipients' weights in the sharing proof.
+    PvssMix,
+    /// BLAKE3: challenge of the sharing proof.
+    PvssSharing,
+    /// BLAKE3: seed of the weights that merge a dealing's equations.
+    PvssBatch,
+    /// BLAKE3: weights that merge a dealing's equations, and the degree test's word.
+    PvssWeights,
+    /// BLAKE3: challenge of the proof that a chunk was decrypted rightly.
+    PvssOpening,
+    /// BLAKE3: seed of a dealer's generator.
+    PvssRandomness,
+    /// Ed25519: an enrolment, by its member.
+    Enrolment,
+    /// SHA-256: a ceremony's definition.
+    CeremonyDefinition,
+    /// Ed25519: a definition's hash, by its organiser.
+    DefinitionSignature,
+    /// SHA-256: a signed definition, the ceremony's id.
+    Ceremony,
+    /// BLAKE3: ceremony and dealer, the context of a dealing.
+    DealingContext,
+    /// BLAKE3: a dealing.
+    DealingHash,
+    /// Ed25519: ceremony, dealer and dealing's hash, by the dealer.
+    DealingSignature,
+    /// BLS: a coin of a ceremony's binary agreement.
+    CeremonyCoin,
+    /// BLAKE3: coin signature to a bit.
+    CeremonyCoinBit,
+    /// SHA-256: what a ceremony agreed on.
+    Transcript,
+    /// BLS: the end of a key generation, under its new keys.
+    DkgCompletion,
+    /// BLS: the end of a resharing, under its new shares.
+    DkgReady,
+    /// BLS: a challenge, by which a member proves its share.
+    ShareChallenge,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 43] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -71,6 +117,29 @@ impl DomainTag {
         Self::BatchWeights,
         Self::Peer,
         Self::Store,
+        Self::EncryptionKeyProof,
+        Self::PvssInstance,
+        Self::PvssBits,
+        Self::PvssChunks,
+        Self::PvssMix,
+        Self::PvssSharing,
+        Self::PvssBatch,
+        Self::PvssWeights,
+        Self::PvssOpening,
+        Self::PvssRandomness,
+        Self::Enrolment,
+        Self::CeremonyDefinition,
+        Self::DefinitionSignature,
+        Self::Ceremony,
+        Self::DealingContext,
+        Self::DealingHash,
+        Self::DealingSignature,
+        Self::CeremonyCoin,
+        Self::CeremonyCoinBit,
+        Self::Transcript,
+        Self::DkgCompletion,
+        Self::DkgReady,
+        Self::ShareChallenge,
     ];
 
     /// The tag's eight bytes.
@@ -97,6 +166,29 @@ impl DomainTag {
             Self::BatchWeights => b"weights\0",
             Self::Peer => b"peer\0\0\0\0",
             Self::Store => b"store\0\0\0",
+            Self::EncryptionKeyProof => b"enc-pop\0",
+            Self::PvssInstance => b"pvs-inst",
+            Self::PvssBits => b"pvs-bits",
+            Self::PvssChunks => b"pvs-chnk",
+            Self::PvssMix => b"pvs-mix\0",
+            Self::PvssSharing => b"pvs-shar",
+            Self::PvssBatch => b"pvs-btch",
+            Self::PvssWeights => b"pvs-wght",
+            Self::PvssOpening => b"pvs-open",
+            Self::PvssRandomness => b"pvs-rand",
+            Self::Enrolment => b"enrol\0\0\0",
+            Self::CeremonyDefinition => b"dkg-def\0",
+            Self::DefinitionSignature => b"dkg-dsig",
+            Self::Ceremony => b"dkg-cid\0",
+            Self::DealingContext => b"dkg-ctx\0",
+            Self::DealingHash => b"dkg-body",
+            Self::DealingSignature => b"dkg-deal",
+            Self::CeremonyCoin => b"dkg-coin",
+            Self::CeremonyCoinBit => b"dkg-bit\0",
+            Self::Transcript => b"dkg-tran",
+            Self::DkgCompletion => b"dkg-cert",
+            Self::DkgReady => b"dkg-redy",
+            Self::ShareChallenge => b"shr-prov",
         }
     }
 }

@@ -203,6 +203,28 @@ byte_string!(
     ThresholdKey[96]
 );
 
+byte_string!(
+    /// A compressed G1 point: the key that a member's shares are encrypted to in one ceremony. Not known to be on the
+    /// curve until parsed by crypto.
+    EncryptionKey[48]
+);
+byte_string!(
+    /// A Schnorr proof of possession of an encryption key: commitment in G1 (48), response (32).
+    KeyProof[80]
+);
+byte_string!(
+    /// SHA-256 of a ceremony's signed definition.
+    CeremonyId[32]
+);
+byte_string!(
+    /// BLAKE3 of a dealing.
+    DealingHash[32]
+);
+byte_string!(
+    /// SHA-256 of what a ceremony agreed on.
+    TranscriptHash[32]
+);
+
 impl Hash32 {
     /// Thirty-two zero bytes: "none".
     pub const ZERO: Self = Self([0; 32]);

@@ -37,7 +37,9 @@ mod transaction;
 
 pub use account::{Account, AssetInfo, STATE_ACCOUNT, StateKey};
 pub use block::{Block, BlockBuilder, BlockRef, PayloadIter};
-pub use codec::{CodecError, Decode, Encode, Reader};
+pub use codec::{
+    CodecError, Decode, Encode, Reader, decode_version, encode_list, require_ascending,
+};
 pub use commit::Commit;
 pub use committee::{Committee, CommitteeError, Member};
 pub use domain::DomainTag;
@@ -46,9 +48,9 @@ pub use finality::{Certificate, FinalityShare, Header};
 pub use genesis::{Allocation, Execution, Genesis, GenesisAsset, GenesisError, RuleParameters};
 pub use hash::{Blake3, Sha256};
 pub use ids::{
-    AccountId, AssetId, BlockId, ChainId, CommitteeHash, Epoch, Hash32, HeaderHash, Height,
-    IdentityKey, IdentitySignature, Round, ShardId, Signature, ThresholdKey, Timestamp,
-    TransactionId, ValidatorIndex,
+    AccountId, AssetId, BlockId, CeremonyId, ChainId, CommitteeHash, DealingHash, EncryptionKey,
+    Epoch, Hash32, HeaderHash, Height, IdentityKey, IdentitySignature, KeyProof, Round, ShardId,
+    Signature, ThresholdKey, Timestamp, TransactionId, TranscriptHash, ValidatorIndex,
 };
 pub use merkle::{MerkleProof, MerkleTree, merkle_root};
 pub use receipt::{Delta, Outcome, Receipt, RejectCode};

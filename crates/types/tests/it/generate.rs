@@ -5,11 +5,12 @@ use std::fmt::Debug;
 
 use quorate_types::{
     Account, AccountId, Allocation, AssetId, AssetInfo, Block, BlockBuilder, BlockId, BlockRef,
-    Body, Certificate, ChainId, CodecError, Committee, CommitteeHash, Decode, Delta, Encode, Epoch,
-    Execution, FinalityShare, Genesis, GenesisAsset, Hash32, Header, HeaderHash, Height,
-    IdentityKey, IdentitySignature, KeySignature, Member, MerkleProof, Outcome, Receipt,
-    RejectCode, Round, RuleParameters, ShardId, Signature, SignedTransaction, SparseLeaf, StateKey,
-    StateProof, ThresholdKey, Timestamp, Transaction, TransactionId, ValidatorIndex,
+    Body, CeremonyId, Certificate, ChainId, CodecError, Committee, CommitteeHash, DealingHash,
+    Decode, Delta, Encode, EncryptionKey, Epoch, Execution, FinalityShare, Genesis, GenesisAsset,
+    Hash32, Header, HeaderHash, Height, IdentityKey, IdentitySignature, KeyProof, KeySignature,
+    Member, MerkleProof, Outcome, Receipt, RejectCode, Round, RuleParameters, ShardId, Signature,
+    SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey, Timestamp, Transaction,
+    TransactionId, TranscriptHash, ValidatorIndex,
 };
 
 /// Bytes that depend on a label and a number alone, for ever: BLAKE3's extended output.
@@ -124,7 +125,8 @@ macro_rules! for_each_type {
             u8, u16, u32, u64, u128, i64, i128,
             Round, Height, Epoch, ShardId, ValidatorIndex, AssetId, Timestamp,
             Hash32, ChainId, BlockId, TransactionId, AccountId, HeaderHash, CommitteeHash,
-            IdentityKey, IdentitySignature, Signature, ThresholdKey,
+            IdentityKey, IdentitySignature, Signature, ThresholdKey, EncryptionKey, KeyProof,
+            CeremonyId, DealingHash, TranscriptHash,
             Account, Allocation, AssetInfo, BlockRef, Body, Certificate, Committee, Delta, Execution,
             FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome,
             Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
@@ -173,6 +175,11 @@ generate_newtypes!(
     IdentitySignature,
     Signature,
     ThresholdKey,
+    EncryptionKey,
+    KeyProof,
+    CeremonyId,
+    DealingHash,
+    TranscriptHash,
 );
 
 impl<const N: usize> Generate for [u8; N] {
