@@ -7,12 +7,14 @@
 //! Arithmetic on [`Scalar`] and on points serves public data and may take variable time; [`SecretScalar`] and
 //! [`SecretPolynomial`] keep to constant time and are erased when dropped.
 
+mod comb;
 #[allow(unsafe_code)]
 mod ffi;
 mod pairing;
 mod points;
 mod polynomial;
 mod scalar;
+mod tiled;
 
 pub use pairing::{PreparedG2, pairing_product_is_one, pairings_equal};
 pub use points::{G1, G2, PointError, encode_to_g1, encode_to_g2, hash_to_g1, hash_to_g2};
@@ -23,5 +25,7 @@ pub use scalar::{Scalar, ScalarError, SecretScalar};
 /// section 3.1, draft-irtf-cfrg-bls-signature section 4.2.1). drand's quicknet uses the same.
 pub const DST: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";
 
+pub(crate) use comb::{G1Comb, G1Sum, G2Comb, G2Sum};
 pub(crate) use polynomial::interpolation_denominators;
 pub(crate) use scalar::WEIGHT_BYTES;
+pub(crate) use tiled::{TiledG1, TiledG2};

@@ -40,6 +40,7 @@ pub mod bls;
 #[cfg(feature = "dealer")]
 pub mod dealer;
 pub mod identity;
+pub mod pvss;
 pub mod threshold;
 
 pub use bls::{PointError, ScalarError};

@@ -48,6 +48,8 @@ pub enum DomainTag {
     Store,
     /// BLAKE3: challenge of a proof of possession of an encryption key.
     EncryptionKeyProof,
+    /// BLAKE3: the list of keys that a dealing is encrypted to.
+    EncryptionKeys,
     /// BLAKE3: the statement that a dealing's proofs prove.
     PvssInstance,
     /// BLAKE3: challenge bits of the chunking proof.
@@ -96,7 +98,7 @@ pub enum DomainTag {
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -118,6 +120,7 @@ impl DomainTag {
         Self::Peer,
         Self::Store,
         Self::EncryptionKeyProof,
+        Self::EncryptionKeys,
         Self::PvssInstance,
         Self::PvssBits,
         Self::PvssChunks,
@@ -167,6 +170,7 @@ impl DomainTag {
             Self::Peer => b"peer\0\0\0\0",
             Self::Store => b"store\0\0\0",
             Self::EncryptionKeyProof => b"enc-pop\0",
+            Self::EncryptionKeys => b"enc-keys",
             Self::PvssInstance => b"pvs-inst",
             Self::PvssBits => b"pvs-bits",
             Self::PvssChunks => b"pvs-chnk",

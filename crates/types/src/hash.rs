@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use sha2::Digest;
+use zeroize::Zeroize;
 
 use crate::domain::DomainTag;
 use crate::ids::Hash32;
@@ -23,8 +24,13 @@ impl Blake3 {
     /// Adds bytes.
     #[must_use]
     pub fn chain(mut self, bytes: impl AsRef<[u8]>) -> Self {
-        self.0.update(bytes.as_ref());
+        self.update(bytes);
         self
+    }
+
+    /// Adds bytes in place, without a copy of the hasher's memory.
+    pub fn update(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.update(bytes.as_ref());
     }
 
     /// The hash.
@@ -36,6 +42,11 @@ impl Blake3 {
     /// Fills `out` with the hash's extended output.
     pub fn finish_into(&self, out: &mut [u8]) {
         self.0.finalize_xof().fill(out);
+    }
+
+    /// Erases what was hashed from this hasher's memory: for secrets.
+    pub fn erase(&mut self) {
+        self.0.zeroize();
     }
 }
 

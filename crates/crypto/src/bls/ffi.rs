@@ -23,6 +23,8 @@ use blst::{
 };
 use zeroize::Zeroize;
 
+pub(super) mod sums;
+
 /// How many line functions the Miller loop of BLS12-381 has.
 const LINES: usize = 68;
 /// Bits that hold every scalar below the group order.
@@ -182,6 +184,18 @@ macro_rules! group {
                     $add(&raw mut sum, &raw const sum, right);
                     $to_affine(&raw mut out, &raw const sum);
                 }
+                out
+            }
+
+            pub(in super::super) fn sum<'a>(points: impl Iterator<Item = &'a $affine>) -> $affine {
+                let mut sum = <$projective>::default();
+                let mut out = <$affine>::default();
+                for point in points {
+                    // SAFETY: see the module's text.
+                    unsafe { $add(&raw mut sum, &raw const sum, point) };
+                }
+                // SAFETY: see the module's text.
+                unsafe { $to_affine(&raw mut out, &raw const sum) };
                 out
             }
 

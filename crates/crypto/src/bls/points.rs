@@ -111,6 +111,12 @@ macro_rules! point {
                 Self(ffi::$module::add(&self.0, &other.0))
             }
 
+            /// The sum of any number of points, the identity if there are none.
+            #[must_use]
+            pub fn sum<'a>(points: impl IntoIterator<Item = &'a Self>) -> Self {
+                Self(ffi::$module::sum(points.into_iter().map(|point| &point.0)))
+            }
+
             /// The inverse of the point.
             #[must_use]
             pub fn negate(&self) -> Self {

@@ -63,6 +63,26 @@ impl SecretPolynomial {
         )
     }
 
+    /// As [`Self::random`] with a given constant coefficient.
+    pub(crate) fn with_constant(
+        constant: &SecretScalar,
+        coefficients: usize,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let mut polynomial = Self::random(coefficients, rng);
+        if let Some(first) = polynomial.0.first_mut() {
+            *first = constant.duplicate();
+        }
+        polynomial
+    }
+
+    /// The constant coefficient, which is the value at zero; zero if there are no coefficients.
+    pub(crate) fn constant(&self) -> SecretScalar {
+        self.0
+            .first()
+            .map_or_else(SecretScalar::zero, SecretScalar::duplicate)
+    }
+
     /// The value at a member's point.
     #[must_use]
     pub fn evaluate(&self, index: ShareIndex) -> SecretScalar {

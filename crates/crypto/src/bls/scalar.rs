@@ -74,7 +74,7 @@ impl Scalar {
         (*self != Self::zero()).then(|| Self(ffi::fr_inverse(&self.0)))
     }
 
-    pub(super) fn to_little_endian(self) -> [u8; 32] {
+    pub(crate) fn to_little_endian(self) -> [u8; 32] {
         ffi::fr_to_scalar(&self.0).b
     }
 
@@ -179,12 +179,55 @@ impl SecretScalar {
         G1::from_affine(ffi::g1_mul_secret(point.affine(), &self.0))
     }
 
-    pub(super) fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         Self(blst_fr::default())
     }
 
+    /// A second copy of the secret, erased like the first.
+    pub(crate) const fn duplicate(&self) -> Self {
+        Self(self.0)
+    }
+
+    /// The number as little-endian words.
+    pub(crate) fn words(&self) -> Zeroizing<[u64; 4]> {
+        let bytes = Zeroizing::new(ffi::fr_to_scalar(&self.0).b);
+        let mut words = Zeroizing::new([0; 4]);
+        for (word, part) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(part.try_into().expect("chunks of eight bytes"));
+        }
+        words
+    }
+
+    /// A small secret number, in constant time.
+    pub(crate) fn from_small(number: u64) -> Self {
+        Self(ffi::fr_from_u64(number))
+    }
+
+    /// Adds another secret.
+    pub(crate) fn add_assign(&mut self, other: &Self) {
+        self.0 = ffi::fr_add(&self.0, &other.0);
+    }
+
+    /// Adds another secret times a public number.
+    pub(crate) fn add_product(&mut self, factor: &Scalar, other: &Self) {
+        let product = Self(ffi::fr_mul(&other.0, &factor.0));
+        self.add_assign(&product);
+    }
+
+    /// The number as a public one: a proof's response, which a uniform number that is used nowhere else hides.
+    pub(crate) const fn publish(&self) -> Scalar {
+        Scalar(self.0)
+    }
+
+    /// What a prover publishes in a proof of Schnorr's kind: this secret times the challenge, plus a fresh uniform
+    /// number that hides it and is used nowhere else.
+    pub(crate) fn respond(&self, challenge: &Scalar, nonce: &Self) -> Scalar {
+        let product = Self(ffi::fr_mul(&self.0, &challenge.0));
+        Scalar(ffi::fr_add(&product.0, &nonce.0))
+    }
+
     /// Replaces the secret by itself times `factor` plus `summand`: a step of Horner's rule.
-    pub(super) fn multiply_add(&mut self, factor: &Scalar, summand: &Self) {
+    pub(crate) fn multiply_add(&mut self, factor: &Scalar, summand: &Self) {
         let product = Self(ffi::fr_mul(&self.0, &factor.0));
         self.0 = ffi::fr_add(&product.0, &summand.0);
     }

@@ -4,7 +4,7 @@ use quorate_types::{Signature, ThresholdKey};
 use rand_core::CryptoRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::bls::{DST, ScalarError, SecretScalar, hash_to_g1};
+use crate::bls::{DST, Scalar, ScalarError, SecretScalar, hash_to_g1};
 
 /// A member's share of the group's secret. Erased on drop; it cannot be printed, compared or copied.
 pub struct ShareSecret(SecretScalar);
@@ -33,6 +33,32 @@ impl ShareSecret {
     #[must_use]
     pub fn public_key(&self) -> ThresholdKey {
         ThresholdKey(self.0.public_key().to_bytes())
+    }
+
+    /// The sum of shares of several secrets: the same member's share of the secrets' sum.
+    #[must_use]
+    pub fn sum<'a>(shares: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = SecretScalar::zero();
+        for share in shares {
+            sum.add_assign(&share.0);
+        }
+        Self(sum)
+    }
+
+    /// The sum of shares, each times a public number. With the coefficients of
+    /// [`lagrange_at_zero`](crate::bls::lagrange_at_zero) this interpolates the secret that they share.
+    #[must_use]
+    pub fn weighted_sum(terms: &[(Scalar, &Self)]) -> Self {
+        let mut sum = SecretScalar::zero();
+        for (weight, share) in terms {
+            sum.add_product(weight, &share.0);
+        }
+        Self(sum)
+    }
+
+    /// The number itself, for this crate's dealings.
+    pub(crate) const fn scalar(&self) -> &SecretScalar {
+        &self.0
     }
 
     /// This member's share of the signature of `message`, in constant time.
