@@ -26,7 +26,7 @@ pub struct SignedDealing {
     pub dealer: ValidatorIndex,
     /// The dealing, unchecked; at most [`DEALING_BYTES_MAX`] bytes.
     pub body: Arc<[u8]>,
-    /// By the dealer's identity, over [`signed_bytes`].
+    /// By the dealer's identity, over the ceremony's id, the dealer's index and [`SignedDealing::hash`].
     pub signature: IdentitySignature,
 }
 
@@ -44,15 +44,7 @@ pub enum DealingFault {
     /// The dealer did not sign this in this ceremony: it says nothing about the dealer.
     #[error("the dealer's signature: {0}")]
     Signature(SignatureError),
-    /// The length is not that of this ceremony's dealings.
-    #[error("a dealing has {expected} bytes in this ceremony, not {found}")]
-    Length {
-        /// The one length.
-        expected: usize,
-        /// Bytes found.
-        found: usize,
-    },
-    /// The dealing is malformed, its proofs are wrong, or it shares another secret than it has to.
+    /// The dealing has the wrong length, is malformed, its proofs are wrong, or it shares another secret than it has to.
     #[error(transparent)]
     Invalid(#[from] DealingError),
 }
@@ -61,7 +53,11 @@ impl DealingFault {
     /// Whether the fault is the dealer's for certain: it signed what is invalid.
     #[must_use]
     pub const fn convicts(&self) -> bool {
-        matches!(self, Self::Length { .. } | Self::Invalid(_))
+        match self {
+            Self::UnknownDealer { .. } | Self::Signature(_) => false,
+            // `Arguments` would be this program's mistake and not the dealer's.
+            Self::Invalid(error) => !matches!(error, DealingError::Arguments { .. }),
+        }
     }
 }
 
@@ -83,12 +79,7 @@ pub enum DealFault {
 }
 
 /// What a dealer signs: the ceremony's id, its index, the dealing's hash.
-#[must_use]
-pub fn signed_bytes(
-    ceremony: &CeremonyId,
-    dealer: ValidatorIndex,
-    hash: &DealingHash,
-) -> Vec<u8> {
+fn signed_bytes(ceremony: &CeremonyId, dealer: ValidatorIndex, hash: &DealingHash) -> Vec<u8> {
     let mut out = ceremony.to_bytes();
     dealer.encode(&mut out);
     hash.encode(&mut out);
@@ -190,7 +181,7 @@ impl SignedDealing {
         verify_hash_signature(ceremony, self.dealer, &self.hash(), &self.signature)
     }
 
-    /// Checks signature, length and all proofs. The verdict is a function of the bytes: everybody's is the same.
+    /// Checks signature, length, points and all proofs. The verdict is a function of the bytes: everybody's is the same.
     ///
     /// # Errors
     /// [`DealingFault`]; one that [`DealingFault::convicts`] is evidence together with this dealing.
@@ -200,13 +191,6 @@ impl SignedDealing {
         parallel: &dyn Parallel,
     ) -> Result<Dealing, DealingFault> {
         self.verify_signature(ceremony)?;
-        let expected = ceremony.parameters().dealing_bytes();
-        if self.body.len() != expected {
-            return Err(DealingFault::Length {
-                expected,
-                found: self.body.len(),
-            });
-        }
         let dealing = Dealing::validate(
             ceremony.parameters(),
             &ceremony.context(self.dealer),

@@ -72,7 +72,11 @@ impl DealerEvidence {
 
     /// Evidence from two signed hashes of one dealer, in either order; `None` if the hashes are the same.
     #[must_use]
-    pub fn two_dealings(dealer: ValidatorIndex, one: SignedHash, other: SignedHash) -> Option<Self> {
+    pub fn two_dealings(
+        dealer: ValidatorIndex,
+        one: SignedHash,
+        other: SignedHash,
+    ) -> Option<Self> {
         let (first, second) = if one.hash < other.hash {
             (one, other)
         } else {

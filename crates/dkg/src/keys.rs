@@ -6,7 +6,9 @@ use quorate_crypto::bls::{G2, Scalar, ShareIndex, lagrange_at_zero};
 use quorate_crypto::pvss::Dealing;
 use quorate_crypto::{KeysError, ThresholdPublic};
 use quorate_types::limits::COMMITTEE_MAX;
-use quorate_types::{CodecError, Decode, Encode, Reader, ThresholdKey, ValidatorIndex, encode_list};
+use quorate_types::{
+    CodecError, Decode, Encode, Reader, ThresholdKey, ValidatorIndex, encode_list,
+};
 
 use crate::ceremony::Ceremony;
 
