@@ -7,8 +7,10 @@ mod ceremony;
 mod dealing;
 mod definition;
 mod evidence;
+mod io;
 mod keys;
 mod member_set;
+mod message;
 mod recovery;
 pub mod reshare;
 mod transcript;
@@ -22,7 +24,9 @@ pub use definition::{
     PreviousError, Purpose,
 };
 pub use evidence::{DealerEvidence, EvidenceError, SignedHash};
+pub use io::{CoinJob, DealingName, Effect, Input, Job, JobFailure, JobResult, Outcome, Record};
 pub use keys::Keys;
 pub use member_set::{MEMBERS_MAX, MemberSet, NoSuchMember};
+pub use message::{Message, MessageError};
 pub use recovery::{RecoverError, Recovered};
 pub use transcript::{Transcript, TranscriptError, VerifiedTranscript, transcript_hash};
