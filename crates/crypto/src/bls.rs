@@ -7,6 +7,7 @@
 //! Arithmetic on [`Scalar`] and on points serves public data and may take variable time; [`SecretScalar`] and
 //! [`SecretPolynomial`] keep to constant time and are erased when dropped.
 
+mod batch;
 mod comb;
 #[allow(unsafe_code)]
 mod ffi;
@@ -25,6 +26,7 @@ pub use scalar::{Scalar, ScalarError, SecretScalar};
 /// section 3.1, draft-irtf-cfrg-bls-signature section 4.2.1). drand's quicknet uses the same.
 pub const DST: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";
 
+pub(crate) use batch::{Around, visit_multiples};
 pub(crate) use comb::{G1Comb, G1Sum, G2Comb, G2Sum};
 pub(crate) use polynomial::interpolation_denominators;
 pub(crate) use scalar::WEIGHT_BYTES;

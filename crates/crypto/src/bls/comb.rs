@@ -9,7 +9,7 @@ use core::hint::black_box;
 use blst::{blst_p1, blst_p2};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::ffi::{self, sums};
+use super::ffi::sums;
 use super::points::{G1, G2};
 use super::scalar::SecretScalar;
 

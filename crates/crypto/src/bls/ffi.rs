@@ -23,6 +23,7 @@ use blst::{
 };
 use zeroize::Zeroize;
 
+pub(super) mod field;
 pub(super) mod sums;
 
 /// How many line functions the Miller loop of BLS12-381 has.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use blst::{BLST_ERROR, blst_p1_affine, blst_p2_affine};
+use zeroize::Zeroize;
 
 use super::ffi;
 use super::scalar::{Scalar, WEIGHT_BYTES};
@@ -193,6 +194,23 @@ point!(
 impl G1 {
     pub(super) const fn from_affine(point: blst_p1_affine) -> Self {
         Self(point)
+    }
+
+    /// Sixteen bytes' worth of the coordinates, for tables of points: a point and its inverse differ.
+    pub(crate) const fn tag(&self) -> [u64; 2] {
+        [self.0.x.l[0], self.0.y.l[0]]
+    }
+
+    /// Eight bytes' worth of the x coordinate: a point and its inverse have the same.
+    pub(crate) const fn tag_of_x(&self) -> u64 {
+        self.0.x.l[0]
+    }
+}
+
+/// For points that tell of secrets.
+impl Zeroize for G1 {
+    fn zeroize(&mut self) {
+        ffi::field::erase(&mut self.0);
     }
 }
 

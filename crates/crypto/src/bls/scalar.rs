@@ -179,6 +179,14 @@ impl SecretScalar {
         G1::from_affine(ffi::g1_mul_secret(point.affine(), &self.0))
     }
 
+    /// `minuend` less the secret times `point`, in constant time. The caller erases it where it tells of secrets.
+    pub(crate) fn subtract_multiple(&self, minuend: &G1, point: &G1) -> G1 {
+        let (minuend, point) = (minuend.affine(), point.affine());
+        G1::from_affine(ffi::field::difference_of_secret_multiple(
+            minuend, point, &self.0,
+        ))
+    }
+
     pub(crate) fn zero() -> Self {
         Self(blst_fr::default())
     }
@@ -201,6 +209,15 @@ impl SecretScalar {
     /// A small secret number, in constant time.
     pub(crate) fn from_small(number: u64) -> Self {
         Self(ffi::fr_from_u64(number))
+    }
+
+    /// A small signed number. Its sign is public.
+    pub(crate) fn from_signed(number: i64) -> Self {
+        let magnitude = ffi::fr_from_u64(number.unsigned_abs());
+        if number < 0 {
+            return Self(ffi::fr_sub(&blst_fr::default(), &magnitude));
+        }
+        Self(magnitude)
     }
 
     /// Adds another secret.

@@ -35,11 +35,18 @@ impl Instance {
 
     /// The chunking proof's first challenge, for its first move: the blind key and encryptions.
     pub(super) fn bits(&self, view: &View<'_>) -> Bits {
-        let parts = [Part::BlindKey, Part::BlindEphemerals, Part::BlindCiphertexts];
+        let parts = [
+            Part::BlindKey,
+            Part::BlindEphemerals,
+            Part::BlindCiphertexts,
+        ];
         let hash = chain_parts(self.start(DomainTag::PvssBits), view, &parts);
         let mut bits = vec![0; view.parameters.elements(Part::Ciphertexts) * ROW_BYTES];
         hash.finish_into(&mut bits);
-        Bits { digest: hash.finish(), bits }
+        Bits {
+            digest: hash.finish(),
+            bits,
+        }
     }
 
     /// The chunking proof's second challenge, for its second move and the sums.
@@ -56,8 +63,16 @@ impl Instance {
 
     /// The sharing proof's challenge, for its first move.
     pub(super) fn sharing(&self, view: &View<'_>) -> Scalar {
-        let parts = [Part::SharingEphemerals, Part::ShareMasks, Part::SharingCiphertexts];
-        scalar(&chain_parts(self.start(DomainTag::PvssSharing), view, &parts))
+        let parts = [
+            Part::SharingEphemerals,
+            Part::ShareMasks,
+            Part::SharingCiphertexts,
+        ];
+        scalar(&chain_parts(
+            self.start(DomainTag::PvssSharing),
+            view,
+            &parts,
+        ))
     }
 
     /// Where the weights that merge all equations come from: everything in the dealing, responses and all.
@@ -103,11 +118,15 @@ impl Batch {
         let lane = u8::try_from(lane).expect("at most two lanes");
         let mut wide = vec![0; coefficients * CHALLENGE_BYTES];
         self.start(2 + lane).finish_into(&mut wide);
-        wide.chunks_exact(CHALLENGE_BYTES).map(Scalar::from_wide_bytes).collect()
+        wide.chunks_exact(CHALLENGE_BYTES)
+            .map(Scalar::from_wide_bytes)
+            .collect()
     }
 
     fn start(&self, purpose: u8) -> Blake3 {
-        Blake3::new(DomainTag::PvssWeights).chain(self.0).chain([purpose])
+        Blake3::new(DomainTag::PvssWeights)
+            .chain(self.0)
+            .chain([purpose])
     }
 }
 
@@ -127,7 +146,9 @@ fn scalar(hash: &Blake3) -> Scalar {
 
 /// x, x^2, ..., `count` of them.
 pub(super) fn powers(x: Scalar, count: usize) -> Vec<Scalar> {
-    core::iter::successors(Some(x), |power| Some(*power * x)).take(count).collect()
+    core::iter::successors(Some(x), |power| Some(*power * x))
+        .take(count)
+        .collect()
 }
 
 /// Sums of chosen scalars out of [`REPETITIONS`], from tables of the sums of every eight.
@@ -149,6 +170,10 @@ impl SubsetSums {
 
     /// The sum of the scalars whose bit is set in `row`.
     pub(super) fn sum(&self, row: &[u8]) -> Scalar {
-        self.0.iter().zip(row).map(|(sums, byte)| sums[usize::from(*byte)]).sum()
+        self.0
+            .iter()
+            .zip(row)
+            .map(|(sums, byte)| sums[usize::from(*byte)])
+            .sum()
     }
 }

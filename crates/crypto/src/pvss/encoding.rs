@@ -73,8 +73,8 @@ pub(super) const PARTS: [Part; 16] = [
 pub(super) const G2_PARTS: &[Part] = PARTS.split_at(2).0;
 /// The parts with points of G1.
 pub(super) const G1_PARTS: &[Part] = PARTS.split_at(2).1.split_at(9).0;
-/// The parts with scalars.
-pub(super) const SCALAR_PARTS: &[Part] = PARTS.split_at(12).1;
+/// The parts with points of either group.
+pub(super) const POINT_PARTS: &[Part] = PARTS.split_at(11).0;
 
 impl Part {
     pub(super) const fn elements(self, members: usize, lanes: usize) -> usize {
@@ -178,8 +178,16 @@ impl<'a> Draft<'a> {
         self.put(part, scalars.iter().map(Scalar::to_bytes));
     }
 
-    fn put<const N: usize>(&mut self, part: Part, elements: impl ExactSizeIterator<Item = [u8; N]>) {
-        assert_eq!(elements.len(), self.parameters.elements(part), "elements of {part:?}");
+    fn put<const N: usize>(
+        &mut self,
+        part: Part,
+        elements: impl ExactSizeIterator<Item = [u8; N]>,
+    ) {
+        assert_eq!(
+            elements.len(),
+            self.parameters.elements(part),
+            "elements of {part:?}"
+        );
         let places = self.bytes[part.range(self.parameters)].chunks_exact_mut(N);
         for (place, element) in places.zip(elements) {
             place.copy_from_slice(&element);

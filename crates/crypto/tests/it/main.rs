@@ -9,6 +9,9 @@ mod differential;
 mod identity;
 mod known_answers;
 mod min_sig;
+mod pvss;
+mod pvss_decrypt;
+mod pvss_keys;
 mod rfc9380;
 mod threshold;
 
