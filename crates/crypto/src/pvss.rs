@@ -36,6 +36,8 @@
 //! costs its receiver a longer search and can be convicted.
 
 mod challenge;
+#[cfg(feature = "test-utils")]
+pub mod cheat;
 mod chunking;
 mod deal;
 mod decrypt;

@@ -100,11 +100,6 @@ macro_rules! comb {
                 self.multiply_digits(&digits(secret.words().as_ref(), SCALAR_DIGITS))
             }
 
-            /// The point times a secret number below two to the power of `bits`, which everybody knows.
-            pub(crate) fn multiply_short(&self, secret: u64, bits: usize) -> $sum {
-                self.multiply_digits(&digits(&[secret], (bits + 1).div_ceil(DIGIT_BITS)))
-            }
-
             fn multiply_digits(&self, digits: &Digits) -> $sum {
                 let mut sum = $sum::identity();
                 for step in (0..self.spacing).rev() {
@@ -126,16 +121,6 @@ macro_rules! comb {
         impl $sum {
             pub(crate) fn identity() -> Self {
                 Self(<$projective>::default())
-            }
-
-            /// Adds another sum, in constant time.
-            pub(crate) fn add(&mut self, other: &Self) {
-                sums::$module::add(&mut self.0, &other.0);
-            }
-
-            /// Adds a point, in constant time.
-            pub(crate) fn add_point(&mut self, point: &$point) {
-                sums::$module::add_affine(&mut self.0, point.affine());
             }
 
             /// The sums as points, with one inversion for many.
@@ -192,3 +177,22 @@ comb!(
     /// A sum in G2 that may tell of secrets; erased on drop.
     G2Sum, G2, g2, blst_p2, g2_words, g2_from_words, erase_g2
 );
+
+impl G1Comb {
+    /// The point times a secret number below two to the power of `bits`, which everybody knows.
+    pub(crate) fn multiply_short(&self, secret: u64, bits: usize) -> G1Sum {
+        self.multiply_digits(&digits(&[secret], (bits + 1).div_ceil(DIGIT_BITS)))
+    }
+}
+
+impl G1Sum {
+    /// Adds another sum, in constant time.
+    pub(crate) fn add(&mut self, other: &Self) {
+        sums::g1::add(&mut self.0, &other.0);
+    }
+
+    /// Adds a point, in constant time.
+    pub(crate) fn add_point(&mut self, point: &G1) {
+        sums::g1::add_affine(&mut self.0, point.affine());
+    }
+}

@@ -33,21 +33,10 @@ pub(super) struct Masked {
     masks: Vec<SecretScalar>,
 }
 
-/// How a dealer hides its sums.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hiding {
-    /// With uniform numbers, anew until no sum is out of range.
-    Uniform,
-    /// Not at all: leaves the whole range to chunks that are too large.
-    #[cfg(feature = "test-utils")]
-    None,
-}
-
 impl Blinded {
     /// Writes the blind key, the blind encryptions and the sums.
     pub(super) fn first_move(
         statement: &mut Statement<'_>,
-        hiding: Hiding,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, DealError> {
         let mut seed = [0; 32];
@@ -65,7 +54,7 @@ impl Blinded {
         statement.draft.put_g1(Part::BlindKey, &[key]);
         statement.draft.put_g1(Part::BlindEphemerals, &ephemerals);
         for _ in 0..ATTEMPTS {
-            let blinds = draw_blinds(statement.draft.parameters, hiding, rng);
+            let blinds = draw_blinds(statement, rng);
             let ciphertexts = encrypt_blinds(statement, &pads, &blinds);
             statement.draft.put_g1(Part::BlindCiphertexts, &ciphertexts);
             let bits = statement.instance.bits(&statement.draft.view());
@@ -138,17 +127,17 @@ impl Masked {
 }
 
 /// What hides the sums: uniform numbers from -S to Z - 1, to which S is added here.
-fn draw_blinds(
-    parameters: &Parameters,
-    hiding: Hiding,
-    rng: &mut impl CryptoRng,
-) -> Zeroizing<Vec<u64>> {
-    let draw = |_| match hiding {
-        Hiding::Uniform => uniform_below(blind_range(parameters), rng),
-        #[cfg(feature = "test-utils")]
-        Hiding::None => parameters.sum_bound(),
-    };
-    Zeroizing::new((0..REPETITIONS).map(draw).collect())
+fn draw_blinds(statement: &Statement<'_>, rng: &mut impl CryptoRng) -> Zeroizing<Vec<u64>> {
+    #[cfg(feature = "test-utils")]
+    if let Some(blind) = statement.witness.blind {
+        return Zeroizing::new(vec![blind; REPETITIONS]);
+    }
+    let range = blind_range(statement.draft.parameters);
+    Zeroizing::new(
+        (0..REPETITIONS)
+            .map(|_| uniform_below(range, rng))
+            .collect(),
+    )
 }
 
 /// Z + S: how many values a blind has.
@@ -198,7 +187,9 @@ fn sums(statement: &Statement<'_>, bits: &Bits, blinds: &[u64]) -> Option<Zeroiz
     for (chunk, row) in statement.witness.chunks.iter().zip(bits.rows()) {
         for (eight, byte) in sums.chunks_exact_mut(8).zip(row) {
             for (bit, sum) in eight.iter_mut().enumerate() {
-                *sum += chunk & u64::from(byte >> bit & 1).wrapping_neg();
+                let chosen = chunk & u64::from(byte >> bit & 1).wrapping_neg();
+                // A liar's chunk may be negative; honest sums stay far below 2^64.
+                *sum = sum.wrapping_add(chosen);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 
-use super::chunking::{Blinded, Hiding};
+use super::chunking::Blinded;
 use super::encoding::Part;
 use super::parameters::Parameters;
 use super::recipients::Recipients;
@@ -52,7 +52,7 @@ pub fn deal(
     check_lengths(parameters, recipients, secrets)?;
     let witness = Witness::draw(parameters, secrets, rng);
     let mut statement = Statement::new(parameters, context, recipients, &witness);
-    let blinded = Blinded::first_move(&mut statement, Hiding::Uniform, rng)?;
+    let blinded = Blinded::first_move(&mut statement, rng)?;
     blinded
         .second_move(&mut statement, rng)
         .respond(&mut statement);

@@ -170,6 +170,13 @@ impl<'a> Draft<'a> {
         self.put(part, points.iter().map(G2::to_bytes));
     }
 
+    /// Writes one element of a part.
+    #[cfg(feature = "test-utils")]
+    pub(super) fn put_at(&mut self, part: Part, position: usize, element: &[u8]) {
+        let start = part.range(self.parameters).start + position * part.element_bytes();
+        self.bytes[start..start + part.element_bytes()].copy_from_slice(element);
+    }
+
     pub(super) fn put_sums(&mut self, sums: &[u64]) {
         self.put(Part::Sums, sums.iter().map(|sum| sum.to_le_bytes()));
     }

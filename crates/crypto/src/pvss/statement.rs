@@ -20,10 +20,11 @@ pub(super) struct Witness {
     pub(super) shares: Vec<Vec<SecretScalar>>,
     /// What is encrypted, in the order of the ciphertexts.
     pub(super) chunks: Zeroizing<Vec<u64>>,
-    /// Chunks are below two to this power.
-    pub(super) chunk_bits: usize,
     /// The dealer's randomness, a number for each column.
     pub(super) randomness: Vec<SecretScalar>,
+    /// A liar's one blind, plus S, where an honest dealer draws them.
+    #[cfg(feature = "test-utils")]
+    pub(super) blind: Option<u64>,
 }
 
 impl Witness {
@@ -53,10 +54,11 @@ impl Witness {
         let mut witness = Self {
             shares,
             chunks: Zeroizing::new(Vec::new()),
-            chunk_bits: CHUNK_BITS,
             randomness: (0..parameters.columns())
                 .map(|_| SecretScalar::random(rng))
                 .collect(),
+            #[cfg(feature = "test-utils")]
+            blind: None,
         };
         witness.cut(parameters);
         witness
@@ -83,6 +85,20 @@ impl Witness {
         let sums: Vec<G2Sum> = shares.map(|share| generator.multiply(share)).collect();
         G2Sum::to_points(&sums)
     }
+
+    /// Each member's key times each column's randomness, plus the chunk times the generator.
+    pub(super) fn encrypt(&self, tables: &Tables) -> Vec<G1> {
+        let rows = self.chunks.chunks_exact(self.randomness.len());
+        let mut sums: Vec<G1Sum> = Vec::with_capacity(self.chunks.len());
+        for (key, row) in tables.recipients.iter().zip(rows) {
+            for (randomness, chunk) in self.randomness.iter().zip(row) {
+                let mut sum = key.multiply(randomness);
+                sum.add(&tables.g1.multiply_short(*chunk, CHUNK_BITS));
+                sums.push(sum);
+            }
+        }
+        G1Sum::to_points(&sums)
+    }
 }
 
 /// A dealing with its statement written and its proofs to come.
@@ -103,7 +119,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn new(recipients: &Recipients) -> Self {
+    pub(super) fn new(recipients: &Recipients) -> Self {
         let keys = recipients.points().iter();
         Self {
             g1: G1Comb::new(&G1::generator(), 1),
@@ -127,31 +143,21 @@ impl<'a> Statement<'a> {
         witness: &'a Witness,
     ) -> Self {
         let tables = Tables::new(recipients);
-        let commitments = witness.commitments(&tables.g2);
-        Self::with_commitments(
-            parameters,
-            context,
-            recipients,
-            witness,
-            tables,
-            &commitments,
-        )
+        let mut draft = Draft::new(parameters);
+        draft.put_g2(Part::Commitments, &witness.commitments(&tables.g2));
+        draft.put_g1(Part::Ephemerals, &products(&tables.g1, &witness.randomness));
+        draft.put_g1(Part::Ciphertexts, &witness.encrypt(&tables));
+        Self::of_draft(draft, context, recipients, witness, tables)
     }
 
-    /// As [`Self::new`] with commitments that need not be the shares'.
-    pub(super) fn with_commitments(
-        parameters: &'a Parameters,
+    /// The statement that a draft makes.
+    pub(super) fn of_draft(
+        draft: Draft<'a>,
         context: &[u8; 32],
         recipients: &'a Recipients,
         witness: &'a Witness,
         tables: Tables,
-        commitments: &[G2],
     ) -> Self {
-        let mut draft = Draft::new(parameters);
-        draft.put_g2(Part::Commitments, commitments);
-        let ephemerals = products(&tables.g1, &witness.randomness);
-        draft.put_g1(Part::Ephemerals, &ephemerals);
-        draft.put_g1(Part::Ciphertexts, &encrypt(witness, &tables));
         let instance = Instance::new(context, recipients, &draft.view());
         Self {
             draft,
@@ -161,20 +167,6 @@ impl<'a> Statement<'a> {
             tables,
         }
     }
-}
-
-/// Each member's key times each column's randomness, plus the chunk times the generator.
-fn encrypt(witness: &Witness, tables: &Tables) -> Vec<G1> {
-    let rows = witness.chunks.chunks_exact(witness.randomness.len());
-    let mut sums: Vec<G1Sum> = Vec::with_capacity(witness.chunks.len());
-    for (key, row) in tables.recipients.iter().zip(rows) {
-        for (randomness, chunk) in witness.randomness.iter().zip(row) {
-            let mut sum = key.multiply(randomness);
-            sum.add(&tables.g1.multiply_short(*chunk, witness.chunk_bits));
-            sums.push(sum);
-        }
-    }
-    G1Sum::to_points(&sums)
 }
 
 /// A point times each of many secrets.

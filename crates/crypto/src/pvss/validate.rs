@@ -164,8 +164,8 @@ impl Dealing {
     /// If there is no such lane or member.
     #[must_use]
     pub fn commitment(&self, lane: usize, k: u16) -> &G2 {
-        let lanes = self.commitments.chunks_exact(self.parameters.count() + 1);
-        &lanes.skip(lane).next().expect("a lane of the dealing")[usize::from(k)]
+        let mut lanes = self.commitments.chunks_exact(self.parameters.count() + 1);
+        &lanes.nth(lane).expect("a lane of the dealing")[usize::from(k)]
     }
 
     /// What the dealing was validated for.
