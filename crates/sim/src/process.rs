@@ -205,16 +205,18 @@ impl Process {
                 self.enqueue(Work::Checkpoint(bytes, self.log.appended()), hub);
             }
             Effect::Certified(certificate) => self.certified(*certificate, hub),
-            Effect::Reclaim(block) => {
+            Effect::Reclaim {
+                round,
+                transactions,
+            } => {
                 hub.counters.reclaimed += 1;
-                let round = block.round().0;
-                hub.trace.note(hub.now, Kind::Reclaim, self.me, round, &[]);
+                hub.trace
+                    .note(hub.now, Kind::Reclaim, self.me, round.0, &[]);
                 if hub.driver_fault == Some(DriverFault::DropReclaimed) {
                     return;
                 }
                 let empty = self.pool.is_empty();
-                let payload: Vec<Bytes> = block.payload().map(Bytes::copy_from_slice).collect();
-                self.pool.restore(hub.now, payload.into_iter());
+                self.pool.restore(hub.now, transactions.into_iter());
                 if empty && !self.pool.is_empty() {
                     self.validator
                         .step(hub.now, Input::PayloadWaiting(true), more);

@@ -60,6 +60,15 @@ fn ten_validators_keep_all_promises() {
     run(&SimOptions::new(10, 200..202));
 }
 
+/// Seeds that failed once. Both ordered transactions twice: recovery gave back the payload of a lost block although a
+/// later block, proposed before the restart, carried it again.
+#[test]
+fn seeds_that_failed_once_pass() {
+    for (validators, seed) in [(7, 802), (10, 143)] {
+        run(&SimOptions::new(validators, seed..seed + 1));
+    }
+}
+
 #[test]
 fn a_seed_run_twice_leaves_the_same_trace() {
     let mut options = SimOptions::new(4, 16..20);

@@ -1,7 +1,8 @@
 //! The state machine of one validator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use quorate_consensus::{Checkpoint, Consensus, Options, Source, Status, VerifiedBlock};
 use quorate_types::{
     BlockRef, Certificate, Commit, Committee, Evidence, FinalityShare, Header, HeaderHash, Height,
@@ -91,8 +92,13 @@ pub enum Effect {
     Checkpoint(Checkpoint),
     /// A height became final.
     Certified(Box<Certificate>),
-    /// An own block will never be output: put its payload back into the pool.
-    Reclaim(VerifiedBlock),
+    /// An own block will never be output: put these transactions of it back into the pool.
+    Reclaim {
+        /// The block's round.
+        round: Round,
+        /// Its payload, without what a later own block carries already.
+        transactions: Vec<Bytes>,
+    },
     /// Keep this.
     Evidence(Evidence),
     /// This validator executed something else than what the committee certified, or than what it had signed before a
@@ -127,6 +133,10 @@ pub struct Validator {
     votes: BTreeMap<Height, HeaderHash>,
     /// Own blocks that were not output yet.
     own_blocks: BTreeMap<Round, VerifiedBlock>,
+    /// While recovering: own blocks of the log.
+    logged: Vec<VerifiedBlock>,
+    /// While recovering: own blocks that will never be output.
+    reclaimed: Vec<VerifiedBlock>,
     /// Headers whose shares are signed again once recovery is over.
     unsigned: Vec<(Height, HeaderHash)>,
     checkpointed: Height,
@@ -163,6 +173,8 @@ impl Validator {
             finality,
             votes: BTreeMap::new(),
             own_blocks: BTreeMap::new(),
+            logged: Vec::new(),
+            reclaimed: Vec::new(),
             unsigned,
             checkpointed,
             recovering: true,
@@ -177,6 +189,7 @@ impl Validator {
             Record::Block(block) => {
                 if block.author() == self.me {
                     self.own_blocks.insert(block.round(), block.clone());
+                    self.logged.push(block.clone());
                 }
                 let source = Source::Recovered;
                 self.agree(now, quorate_consensus::Input::Block { source, block }, out);
@@ -205,6 +218,7 @@ impl Validator {
     /// Ends recovery: from now on blocks are proposed, fetched and signed for.
     pub fn start(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.recovering = false;
+        self.reclaim_once(out);
         self.consensus.start(now, &mut self.scratch);
         self.translate(out);
         for (height, header_hash) in std::mem::take(&mut self.unsigned) {
@@ -337,7 +351,11 @@ impl Validator {
                 }
                 quorate_consensus::Effect::Dropped { own } => {
                     if let Some(block) = self.own_blocks.remove(&own.round) {
-                        out.push(Effect::Reclaim(block));
+                        if self.recovering {
+                            self.reclaimed.push(block);
+                        } else {
+                            out.push(reclaim(&block, &BTreeSet::new()));
+                        }
                     }
                 }
                 quorate_consensus::Effect::Evidence(evidence) => {
@@ -351,6 +369,17 @@ impl Validator {
         {
             self.checkpointed = height;
             out.push(Effect::Checkpoint(self.consensus.checkpoint()));
+        }
+    }
+
+    /// Gives back the payloads of own blocks that recovery found to be lost. They may have been given back, and proposed
+    /// again, before the restart already: what a later own block carries must not be ordered twice.
+    fn reclaim_once(&mut self, out: &mut Vec<Effect>) {
+        let logged = std::mem::take(&mut self.logged);
+        for block in std::mem::take(&mut self.reclaimed) {
+            let later = logged.iter().filter(|own| own.round() > block.round());
+            let carried: BTreeSet<&[u8]> = later.flat_map(|own| own.payload()).collect();
+            out.push(reclaim(&block, &carried));
         }
     }
 
@@ -401,5 +430,13 @@ impl Validator {
                 header_hash,
             })],
         });
+    }
+}
+
+fn reclaim(block: &VerifiedBlock, carried: &BTreeSet<&[u8]>) -> Effect {
+    let lost = block.payload().filter(|bytes| !carried.contains(bytes));
+    Effect::Reclaim {
+        round: block.round(),
+        transactions: lost.map(|bytes| block.bytes().slice_ref(bytes)).collect(),
     }
 }

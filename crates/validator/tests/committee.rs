@@ -173,7 +173,7 @@ impl Net<'_> {
                             .extend(held.map(|block| (at, Input::Block { from: peer, block })));
                     }
                 }
-                Effect::Checkpoint(_) | Effect::Reclaim(_) => {}
+                Effect::Checkpoint(_) | Effect::Reclaim { .. } => {}
                 Effect::Evidence(evidence) => panic!("nobody lies: {evidence:?}"),
                 Effect::Diverged { height, .. } => panic!("diverged at {height}"),
             }

@@ -236,18 +236,17 @@ impl Shared {
                 Effect::Certified(certificate) => {
                     self.execute(ExecutionItem::Certified(certificate))
                 }
-                Effect::Reclaim(block) => {
-                    let payload: Vec<_> = block
-                        .payload()
-                        .map(|transaction| block.bytes().slice_ref(transaction))
-                        .collect();
+                Effect::Reclaim {
+                    round,
+                    transactions,
+                } => {
                     let mut pool = self
                         .pool
                         .lock()
                         .expect("no thread panics while it holds the pool");
-                    pool.restore(self.now(), payload.into_iter());
+                    pool.restore(self.now(), transactions.into_iter());
                     drop(pool);
-                    self.take_arrivals(block.round());
+                    self.take_arrivals(round);
                     self.payload_waiting();
                 }
                 Effect::Evidence(evidence) => self.keep_evidence(evidence),
