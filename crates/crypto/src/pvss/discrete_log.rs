@@ -186,3 +186,78 @@ pub(super) fn scalar(number: i64) -> Scalar {
     let magnitude = Scalar::from(number.unsigned_abs());
     if number < 0 { -magnitude } else { magnitude }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Z of the largest dealing, and of the smallest.
+    const BOUNDS: [u64; 2] = [2 * 128 * 128 * 32 * 65_535, 2 * 128 * 4 * 16 * 65_535];
+
+    fn point(value: i64) -> G1 {
+        G1::generator().multiply(&scalar(value))
+    }
+
+    #[test]
+    fn all_honest_chunks_are_in_the_table_and_nothing_else() {
+        let table = ChunkTable::new();
+        for value in [
+            0, 1, 2, 511, 512, 513, 1023, 1024, 1025, 32_768, 65_534, 65_535,
+        ] {
+            assert_eq!(
+                *table.canonical(&[point(value)]),
+                [value.unsigned_abs() + 1]
+            );
+        }
+        let others = [-1, -2, -65_535, 65_536, 65_537, 1 << 20, -(1 << 35)].map(point);
+        assert_eq!(*table.canonical(&others), [0; 7]);
+        assert_eq!(
+            *table.canonical(&[point(7), point(-7), point(8)]),
+            [8, 0, 9]
+        );
+        // Every entry is the one before plus the generator.
+        let mut multiple = G1::identity();
+        for (low, high) in table.low.iter().zip(&table.high) {
+            assert_eq!(multiple.tag(), [*low, *high]);
+            multiple = multiple.add(&G1::generator());
+        }
+        assert_eq!(multiple, point(65_536));
+    }
+
+    #[test]
+    fn every_chunk_within_the_bound_is_found_and_none_beyond() {
+        let table = ChunkTable::new();
+        let babies = i64::from(BABIES);
+        for bound in BOUNDS {
+            let largest = i64::try_from(bound).unwrap() - 1;
+            let windows = largest / GIANT;
+            let mut values = vec![
+                0,
+                1,
+                2,
+                65_535,
+                65_536,
+                babies - 1,
+                babies,
+                babies + 1,
+                largest,
+            ];
+            for window in [1, 2, windows / 2, windows] {
+                let around = [0, 1, 511, 512, babies - 1, babies];
+                values.extend(
+                    around
+                        .iter()
+                        .flat_map(|near| [GIANT * window - near, GIANT * window + near]),
+                );
+            }
+            for value in values.into_iter().filter(|value| *value <= largest) {
+                assert_eq!(table.search(&point(value), bound), Some(value));
+                assert_eq!(table.search(&point(-value), bound), Some(-value));
+            }
+            for value in [largest + 1, largest + 2, largest + GIANT, i64::MAX] {
+                assert_eq!(table.search(&point(value), bound), None);
+                assert_eq!(table.search(&point(-value), bound), None);
+            }
+        }
+    }
+}

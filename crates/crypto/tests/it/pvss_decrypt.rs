@@ -4,10 +4,10 @@ use bls12_381::{G1Affine, G1Projective, G2Affine, Scalar as TheirScalar};
 use quorate_crypto::bls::{G2, Scalar, lagrange_at_zero};
 use quorate_crypto::pvss::{
     ChunkFault, ChunkOpening, ChunkTable, Dealing, DecryptError, EncryptionSecret, OpeningError,
-    Parameters, Recipients, Sequential, deal,
+    Parameters, Recipients, Sequential, cheat, deal,
 };
-use quorate_crypto::{ShareSecret, ThresholdPublic};
-use quorate_types::{Decode, Encode, EncryptionKey, ThresholdKey, ValidatorIndex};
+use quorate_crypto::{PointError, ScalarError, ShareSecret, ThresholdPublic};
+use quorate_types::{CodecError, Decode, Encode, EncryptionKey, ThresholdKey, ValidatorIndex};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::OnceLock;
@@ -297,4 +297,150 @@ fn no_opening_convicts_an_honest_dealer() {
         verify(&ChunkOpening::from_bytes(&bytes).unwrap()),
         Err(OpeningError::Proof)
     );
+}
+
+/// A dealing of a cheater, with the chunk that is none.
+fn lying(committee: &Committee, lane: usize, member: u16, negative: bool) -> (Dealing, i64) {
+    let member = ValidatorIndex(member);
+    let lie = if negative {
+        cheat::Lie::NegativeChunk { lane, member }
+    } else {
+        cheat::Lie::LargeChunk { lane, member }
+    };
+    let (parameters, recipients) = (&committee.parameters, &committee.recipients);
+    let secrets = vec![None; parameters.lanes()];
+    let bytes = cheat::deal(parameters, &CONTEXT, recipients, &secrets, lie, &mut rng(6)).unwrap();
+    // The largest of which a cheater's sums are in range whatever the challenge: Z - 1 - S, where Z = 256 S.
+    let largest = i64::try_from(parameters.chunk_bound() / 256 * 255 - 1).unwrap();
+    (
+        committee.validate(&bytes),
+        if negative { -largest } else { largest },
+    )
+}
+
+#[test]
+fn chunks_out_of_range_are_decrypted_and_convict_their_dealer() {
+    let committee = Committee::new(4, &[3, 2]);
+    let (member, lane) = (ValidatorIndex(2), 1);
+    let secret = committee.secret(member);
+    let recipients = &committee.recipients;
+    for negative in [false, true] {
+        let (dealing, value) = lying(&committee, 1, 2, negative);
+        let decrypted = dealing.decrypt(secret, member, table()).unwrap();
+        let fault = ChunkFault {
+            lane,
+            chunk: 0,
+            value,
+        };
+        assert_eq!(decrypted.faults, [fault]);
+        for (lane, share) in decrypted.shares.iter().enumerate() {
+            assert_eq!(share.public_key(), key(dealing.commitment(lane, 3)));
+        }
+        // The others see nothing of it.
+        for other in committee.members().filter(|other| *other != member) {
+            let decrypted = dealing
+                .decrypt(committee.secret(other), other, table())
+                .unwrap();
+            assert_eq!(decrypted.faults, []);
+        }
+
+        let opening = ChunkOpening::prove(&dealing, secret, member, &fault, &CONTEXT, &mut rng(2));
+        assert_eq!(opening.verify(&dealing, recipients, &CONTEXT), Ok(()));
+        assert_eq!((opening.member(), opening.fault()), (member, fault));
+        let bytes = opening.to_bytes();
+        assert_eq!(bytes.len(), 124);
+        assert_eq!(ChunkOpening::from_bytes(&bytes), Ok(opening.clone()));
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(
+            ChunkOpening::from_bytes(&longer),
+            Err(CodecError::Trailing { extra: 1 })
+        );
+        assert!(ChunkOpening::from_bytes(&bytes[..123]).is_err());
+
+        // It is for this dealing, these recipients and this context.
+        let other = OpeningError::OtherDealing;
+        assert_eq!(opening.verify(&dealing, recipients, &[5; 32]), Err(other));
+        let strangers = Committee::new(5, &[3, 2]).recipients;
+        assert_eq!(opening.verify(&dealing, &strangers, &CONTEXT), Err(other));
+        let honest = committee.honest(6);
+        assert_eq!(
+            opening.verify(&honest, recipients, &CONTEXT),
+            Err(OpeningError::Value)
+        );
+    }
+}
+
+#[test]
+fn an_opening_with_any_bit_flipped_convicts_nobody() {
+    let committee = Committee::new(4, &[3]);
+    let (dealing, value) = lying(&committee, 0, 1, false);
+    let fault = ChunkFault {
+        lane: 0,
+        chunk: 0,
+        value,
+    };
+    let member = ValidatorIndex(1);
+    let secret = committee.secret(member);
+    let opening = ChunkOpening::prove(&dealing, secret, member, &fault, &CONTEXT, &mut rng(2));
+    let verify = |bytes: &[u8]| {
+        let opening = ChunkOpening::from_bytes(bytes).unwrap();
+        opening.verify(&dealing, &committee.recipients, &CONTEXT)
+    };
+    let bytes = opening.to_bytes();
+    assert_eq!(verify(&bytes), Ok(()));
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(verify(&flipped).is_err(), "bit {bit}");
+    }
+    let with = |place: usize, part: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[place..place + part.len()].copy_from_slice(part);
+        verify(&bytes)
+    };
+    let unknown = |member, lane, chunk| {
+        let member = ValidatorIndex(member);
+        Err(OpeningError::UnknownChunk {
+            member,
+            lane,
+            chunk,
+        })
+    };
+    assert_eq!(with(0, &[4, 0]), unknown(4, 0, 0));
+    assert_eq!(with(0, &[0xff, 0xff]), unknown(0xffff, 0, 0));
+    assert_eq!(with(2, &[1]), unknown(1, 1, 0));
+    assert_eq!(with(3, &[16]), unknown(1, 0, 16));
+    assert_eq!(with(4, &[0; 8]), Err(OpeningError::Canonical { value: 0 }));
+    assert_eq!(
+        with(4, &[1, 0, 0, 0, 0, 0, 0, 0]),
+        Err(OpeningError::Canonical { value: 1 })
+    );
+    let identity = quorate_crypto::bls::G1::identity().to_bytes();
+    assert_eq!(
+        with(12, &identity),
+        Err(OpeningError::Point(PointError::Identity))
+    );
+    let not_canonical = Err(OpeningError::Scalar(ScalarError::NotCanonical));
+    assert_eq!(with(60, &[0xff; 32]), not_canonical);
+    assert_eq!(with(92, &[0xff; 32]), not_canonical);
+    assert_eq!(with(60, &[0; 32]), Err(OpeningError::Proof));
+    // Another member's chunk, or another chunk, with the same value is not opened by this.
+    assert_eq!(with(0, &[0, 0]), Err(OpeningError::Value));
+    assert_eq!(with(3, &[1]), Err(OpeningError::Value));
+}
+
+#[test]
+fn a_chunk_opened_in_another_context_convicts_nobody() {
+    let committee = Committee::new(4, &[3]);
+    let (dealing, value) = lying(&committee, 0, 1, true);
+    let fault = ChunkFault {
+        lane: 0,
+        chunk: 0,
+        value,
+    };
+    let member = ValidatorIndex(1);
+    let secret = committee.secret(member);
+    let opening = ChunkOpening::prove(&dealing, secret, member, &fault, &[5; 32], &mut rng(2));
+    let verdict = opening.verify(&dealing, &committee.recipients, &CONTEXT);
+    assert_eq!(verdict, Err(OpeningError::Proof));
 }
