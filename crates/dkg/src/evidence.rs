@@ -1,10 +1,13 @@
 //! Evidence that convicts a dealer: its own signatures, and checks that are functions of bytes.
 
-use quorate_crypto::pvss::{ChunkOpening, OpeningError, Sequential};
+use quorate_crypto::pvss::{
+    ChunkFault, ChunkOpening, Dealing, EncryptionSecret, OpeningError, Sequential,
+};
 use quorate_types::{
     CodecError, DealingHash, Decode, Encode, IdentitySignature, Reader, ValidatorIndex,
     decode_version,
 };
+use rand_core::CryptoRng;
 
 use crate::ceremony::Ceremony;
 use crate::dealing::{DealingFault, SignedDealing, verify_hash_signature};
@@ -87,6 +90,24 @@ impl DealerEvidence {
             first,
             second,
         })
+    }
+
+    /// Evidence from a chunk out of range that member `me` decrypted of `dealing`, which `valid` was parsed from.
+    #[must_use]
+    pub fn bad_chunk(
+        ceremony: &Ceremony,
+        dealing: SignedDealing,
+        valid: &Dealing,
+        secret: &EncryptionSecret,
+        me: ValidatorIndex,
+        fault: &ChunkFault,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let context = ceremony.context(dealing.dealer);
+        Self::BadChunk {
+            opening: ChunkOpening::prove(valid, secret, me, fault, &context, rng),
+            dealing,
+        }
     }
 
     /// Whom it is about. It convicts only once [`Self::verify`] says so.

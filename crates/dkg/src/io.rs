@@ -82,7 +82,7 @@ pub enum Effect {
     /// Do this, see [`KeyHolder::perform`](crate::KeyHolder::perform), and answer with [`Input::Done`].
     Compute(Job),
     /// A peer lied: disconnect it. After [`MessageError::Position`] it may come again, from the right position; after
-    /// all others the engine takes nothing but a result from it.
+    /// all others the engine takes nothing from it any more.
     Refused {
         /// Who.
         from: ValidatorIndex,
