@@ -196,3 +196,65 @@ impl G1Sum {
         sums::g1::add_affine(&mut self.0, point.affine());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bls::Scalar;
+
+    /// Zero, small numbers around a digit's bounds, and those just below the group order.
+    fn numbers() -> Vec<Scalar> {
+        let small = [1u64, 15, 16, 17, 31, 32, 33, u64::MAX].map(Scalar::from);
+        let large = small.map(|number| -number);
+        let wide =
+            [[0x5a; 32], [0xa5; 32], [0xff; 32]].map(|bytes| Scalar::from_wide_bytes(&bytes));
+        small.into_iter().chain(large).chain(wide).collect()
+    }
+
+    fn secret(number: &Scalar) -> SecretScalar {
+        SecretScalar::from_bytes(&number.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn products_from_tables_are_those_of_plain_multiplication() {
+        let (one, two) = (G1::generator().multiply(&Scalar::from(5)), G2::generator());
+        for spacing in [1, 4] {
+            let (in_one, in_two) = (G1Comb::new(&one, spacing), G2Comb::new(&two, spacing));
+            for number in numbers() {
+                let secret = secret(&number);
+                assert_eq!(in_one.multiply(&secret).to_point(), one.multiply(&number));
+                assert_eq!(in_two.multiply(&secret).to_point(), two.multiply(&number));
+            }
+            assert!(
+                in_one
+                    .multiply(&SecretScalar::zero())
+                    .to_point()
+                    .is_identity()
+            );
+            for bits in [1, 4, 5, 16, 37] {
+                for number in
+                    [0, 1, 16, 31, 0xaaaa_aaaa_aaaa, u64::MAX].map(|all| all & ((1 << bits) - 1))
+                {
+                    let product = in_one.multiply_short(number, bits).to_point();
+                    assert_eq!(
+                        product,
+                        one.multiply(&Scalar::from(number)),
+                        "{number} of {bits} bits"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_add_up_and_survive_identities() {
+        let table = G1Comb::new(&G1::generator(), 1);
+        let mut sum = table.multiply_short(3, 4);
+        sum.add(&table.multiply_short(4, 4));
+        sum.add(&G1Sum::identity());
+        sum.add_point(&G1::generator());
+        let points = G1Sum::to_points(&[G1Sum::identity(), sum, table.multiply_short(0, 16)]);
+        assert_eq!(points[1], G1::generator().multiply(&Scalar::from(8)));
+        assert!(points[0].is_identity() && points[2].is_identity());
+    }
+}

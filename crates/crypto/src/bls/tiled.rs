@@ -71,3 +71,60 @@ tiled!(
     /// A sum of points of G2 times public scalars.
     TiledG2, G2, g2, blst_p2_affine, blst_p2
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the terms and the negative of their sum, known by other means, are found to cancel out.
+    fn cancels(size: u64, error: u64) -> (bool, bool) {
+        let scalars: Vec<Scalar> = (0..size)
+            .map(|number| match number % 4 {
+                0 => -Scalar::from(number + 1),
+                1 => Scalar::zero(),
+                _ => Scalar::from_wide_bytes(
+                    &(number.wrapping_mul(0x9234_5678_9abc_def1))
+                        .to_le_bytes()
+                        .repeat(4),
+                ),
+            })
+            .collect();
+        // Some factors are zero, so that some points are the identity.
+        let factors: Vec<Scalar> = (0..size)
+            .map(|number| Scalar::from(number * number % 11))
+            .collect();
+        let total: Scalar = scalars
+            .iter()
+            .zip(&factors)
+            .map(|(left, right)| *left * *right)
+            .sum();
+        let last = -(total + Scalar::from(error));
+
+        let in_one: Vec<G1> = factors
+            .iter()
+            .map(|factor| G1::generator().multiply(factor))
+            .collect();
+        let terms = in_one.iter().zip(&scalars);
+        let sum = TiledG1::new(terms.chain([(&G1::generator(), &last)]));
+        let parts: Vec<_> = (0..sum.parts()).map(|index| sum.part(index)).collect();
+        let in_one = sum.is_identity(&parts);
+
+        let in_two: Vec<G2> = factors
+            .iter()
+            .map(|factor| G2::generator().multiply(factor))
+            .collect();
+        let terms = in_two.iter().zip(&scalars);
+        let sum = TiledG2::new(terms.chain([(&G2::generator(), &last)]));
+        let parts: Vec<_> = (0..sum.parts()).map(|index| sum.part(index)).collect();
+        (in_one, sum.is_identity(&parts))
+    }
+
+    #[test]
+    fn parts_make_the_whole_sum_for_every_window() {
+        // Windows of 3 to 8 bits: those that divide 255 bits, and others.
+        for size in [2, 15, 16, 33, 65, 130, 300, 520, 1030] {
+            assert_eq!(cancels(size, 0), (true, true), "{size}");
+            assert_eq!(cancels(size, 1), (false, false), "{size}");
+        }
+    }
+}

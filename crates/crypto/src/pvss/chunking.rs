@@ -19,6 +19,9 @@ const BLIND_KEY_DST: &[u8] = b"QUORATE-PVSS-BLIND-KEY_XMD:SHA-256_SSWU_RO_";
 /// Attempts to find sums that tell nothing. An honest dealer needs one or two; so many fail with probability 2^-150.
 const ATTEMPTS: usize = 128;
 
+/// Draws of one number in a range. Each is in range with probability a half or more.
+const DRAWS: usize = 256;
+
 /// The prover of a dealing after its first move.
 pub(super) struct Blinded {
     table: G1Comb,
@@ -54,7 +57,7 @@ impl Blinded {
         statement.draft.put_g1(Part::BlindKey, &[key]);
         statement.draft.put_g1(Part::BlindEphemerals, &ephemerals);
         for _ in 0..ATTEMPTS {
-            let blinds = draw_blinds(statement, rng);
+            let blinds = draw_blinds(statement, rng)?;
             let ciphertexts = encrypt_blinds(statement, &pads, &blinds);
             statement.draft.put_g1(Part::BlindCiphertexts, &ciphertexts);
             let bits = statement.instance.bits(&statement.draft.view());
@@ -127,17 +130,20 @@ impl Masked {
 }
 
 /// What hides the sums: uniform numbers from -S to Z - 1, to which S is added here.
-fn draw_blinds(statement: &Statement<'_>, rng: &mut impl CryptoRng) -> Zeroizing<Vec<u64>> {
+fn draw_blinds(
+    statement: &Statement<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<Vec<u64>>, DealError> {
     #[cfg(feature = "test-utils")]
     if let Some(blind) = statement.witness.blind {
-        return Zeroizing::new(vec![blind; REPETITIONS]);
+        return Ok(Zeroizing::new(vec![blind; REPETITIONS]));
     }
     let range = blind_range(statement.draft.parameters);
-    Zeroizing::new(
-        (0..REPETITIONS)
-            .map(|_| uniform_below(range, rng))
-            .collect(),
-    )
+    let mut blinds = Zeroizing::new(vec![0; REPETITIONS]);
+    for blind in blinds.iter_mut() {
+        *blind = uniform_below(range, rng).ok_or(DealError::Unlucky)?;
+    }
+    Ok(blinds)
 }
 
 /// Z + S: how many values a blind has.
@@ -151,15 +157,12 @@ const fn bits_below(range: u64) -> usize {
 }
 
 /// A uniform number below `range`: of as many bits, drawn anew while it is too large. How often says nothing of the
-/// number that is kept.
-fn uniform_below(range: u64, rng: &mut impl CryptoRng) -> u64 {
+/// number that is kept. `None` comes of a generator that is stuck.
+fn uniform_below(range: u64, rng: &mut impl CryptoRng) -> Option<u64> {
     let mask = u64::MAX >> (64 - bits_below(range));
-    loop {
-        let number = rng.next_u64() & mask;
-        if number < range {
-            return number;
-        }
-    }
+    (0..DRAWS)
+        .map(|_| rng.next_u64() & mask)
+        .find(|number| *number < range)
 }
 
 /// The blinds, from which S is subtracted again, times the generator, each with its pad.

@@ -12,6 +12,7 @@ mod min_sig;
 mod pvss;
 mod pvss_decrypt;
 mod pvss_keys;
+mod pvss_reference;
 mod rfc9380;
 mod threshold;
 
