@@ -12,7 +12,6 @@ pub use enrolment::{Enrolment, EnrolmentError};
 pub use previous::{Previous, PreviousError, Purpose};
 pub use text::{AddressError, NameError};
 
-use quorate_crypto::pvss::RecipientsError;
 use quorate_crypto::{IdentitySecret, SignatureError, identity};
 use quorate_types::limits::{COMMITTEE_MAX, COMMITTEE_MIN, NAME_BYTES_MAX};
 use quorate_types::{
@@ -98,9 +97,6 @@ pub enum DefinitionError {
         /// The later one.
         second: ValidatorIndex,
     },
-    /// The encryption keys are refused together.
-    #[error(transparent)]
-    Recipients(#[from] RecipientsError),
     /// The keys to be reshared are refused.
     #[error("the previous keys: {0}")]
     Previous(#[from] PreviousError),
