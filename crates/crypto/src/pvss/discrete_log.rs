@@ -89,11 +89,14 @@ impl Default for ChunkTable {
 #[inline(never)]
 fn scan(first: u64, low: &[u64], high: &[u64], tag: [u64; 2]) -> u64 {
     let mut found = 0;
-    for (number, (low, high)) in (first..).zip(low.iter().zip(high)) {
+    // Wrapping, though it never does: a check for overflow keeps the compiler from comparing several at once.
+    let mut number = first;
+    for (low, high) in low.iter().zip(high) {
         let difference = (low ^ tag[0]) | (high ^ tag[1]);
         // All ones if there is no difference.
         let equal = ((difference | difference.wrapping_neg()) >> 63).wrapping_sub(1);
         found |= number & equal;
+        number = number.wrapping_add(1);
     }
     found
 }
