@@ -129,15 +129,6 @@ impl Rules {
         self.quorum()
     }
 
-    /// How many echo3 of a value make it the round's output.
-    fn output(&self) -> usize {
-        #[cfg(any(test, feature = "mutants"))]
-        if self.broken(Mutation::LowOutput) {
-            return self.amplification();
-        }
-        self.quorum()
-    }
-
     /// How many finishes decide.
     fn decision(&self) -> usize {
         #[cfg(any(test, feature = "mutants"))]

@@ -9,8 +9,6 @@ pub enum Mutation {
     UnsupportedEcho3,
     /// A value is approved by f + 1 first echoes instead of n - f.
     LowApproval,
-    /// An output needs f + 1 third echoes instead of n - f.
-    LowOutput,
     /// Who decides stops answering at once, and its finish counts in all rounds, those it took part in included: old
     /// rounds lack its amplification, and others wait in them for ever.
     HaltOnDecide,

@@ -1,1 +1,5 @@
-//! Tests of the agreement.
+//! Tests of the agreement: its rules one by one, and whole runs.
+
+mod network;
+mod rules;
+mod runs;
