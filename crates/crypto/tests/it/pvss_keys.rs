@@ -39,6 +39,11 @@ fn a_proof_of_possession_is_for_one_key_and_one_context() {
         let longer = [context, &[0]].concat();
         let invalid = Err(KeyProofError::Invalid);
         assert_eq!(verify_key_proof(&key, &longer, &proof), invalid);
+        let mut changed = context.to_vec();
+        if let Some(last) = changed.last_mut() {
+            *last ^= 1;
+            assert_eq!(verify_key_proof(&key, &changed, &proof), invalid);
+        }
         assert_eq!(verify_key_proof(&other.public(), context, &proof), invalid);
         assert_eq!(
             verify_key_proof(&key, context, &other.prove(context, &mut rng())),
