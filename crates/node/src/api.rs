@@ -29,4 +29,5 @@ pub use source::{
 };
 pub use submit::{BATCH_TRANSACTIONS_MAX, SubmitApi};
 
-pub(crate) use drain::until_drained;
+pub(crate) use drain::{Drain, until_drained};
+pub(crate) use serve::serve_ceremony_admin;

@@ -15,6 +15,7 @@ use quorate_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Audience, Existing, WriteError, write_file};
+use crate::json_text as text;
 
 /// Version of the file's layout.
 const VERSION: u32 = 1;
@@ -306,64 +307,5 @@ impl From<Document> for Genesis {
             assets: document.assets.into_iter().map(asset).collect(),
             allocations: document.allocations.into_iter().map(allocation).collect(),
         }
-    }
-}
-
-/// Values as JSON text, each in one canonical form.
-mod text {
-    use quorate_types::{ChainId, IdentityKey, ThresholdKey};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) trait Text: Sized {
-        const EXPECTED: &'static str;
-        fn to_text(&self) -> String;
-        fn from_text(text: &str) -> Option<Self>;
-    }
-
-    macro_rules! hexadecimal {
-        ($($name:ident: $expected:literal),*) => {
-            $(impl Text for $name {
-                const EXPECTED: &'static str = $expected;
-                fn to_text(&self) -> String {
-                    self.to_hex()
-                }
-                fn from_text(text: &str) -> Option<Self> {
-                    Self::from_hex(text)
-                }
-            })*
-        };
-    }
-    hexadecimal!(
-        ChainId: "a chain id: 64 hexadecimal digits",
-        IdentityKey: "an identity key: 64 hexadecimal digits",
-        ThresholdKey: "a threshold key: 192 hexadecimal digits"
-    );
-
-    impl Text for u128 {
-        const EXPECTED: &'static str = "an amount: decimal digits in quotes, without leading zeros";
-        fn to_text(&self) -> String {
-            self.to_string()
-        }
-        fn from_text(text: &str) -> Option<Self> {
-            let number: Self = text.parse().ok()?;
-            (number.to_string() == text).then_some(number)
-        }
-    }
-
-    pub(super) fn serialize<T: Text, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&value.to_text())
-    }
-
-    pub(super) fn deserialize<'de, T: Text, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<T, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        T::from_text(&text).ok_or_else(|| {
-            let found = serde::de::Unexpected::Str(&text);
-            serde::de::Error::invalid_value(found, &T::EXPECTED)
-        })
     }
 }

@@ -1,24 +1,47 @@
 //! Secrets on disk: only encrypted, in the layout of EIP-2335.
 //!
-//! One file holds one secret: the identity (Ed25519 seed) or the share of the committee's key (a scalar). The key that
-//! encrypts it comes from a passphrase by scrypt; a SHA-256 checksum tells a wrong passphrase from a right one; the
-//! public key stands beside it in the clear, so that `keys show` needs no passphrase, and is compared after opening.
+//! One file holds one secret: the identity (Ed25519 seed), the share of a committee's key (a scalar) or the key that a
+//! member's shares are encrypted to in a ceremony (a scalar). The key that encrypts the file comes from a passphrase by
+//! scrypt; a SHA-256 checksum tells a wrong passphrase from a right one; the public key stands beside it in the clear,
+//! so that `keys show` needs no passphrase, and is compared after opening.
 //!
 //! Key stores and passphrase files that others than their owner may read are refused.
 //!
-//! Not protected against: whoever can read this process's memory, or both the key store and the passphrase.
+//! # Erasing
+//!
+//! Shares and encryption keys must die at a certain point, and a disk does not forget a file because it was removed:
+//! copies live on in its spare blocks, in backups, in snapshots. So such a key store is *erasable*: what scrypt gets is the
+//! passphrase followed by 32 random bytes, the sealing key, from a file of its own (`NAME.XXXXXXXX.sealing`, mode 0600,
+//! named by the key store). [`erase`] overwrites that file, syncs, removes it and syncs its directory. Without it every
+//! copy of the key store is noise, to one who knows the passphrase too.
+//!
+//! This moves the problem to 48 bytes; it does not solve it there. Erasing does **not** reach
+//! - copies of the sealing file itself: leave `*.sealing` out of backups and snapshots;
+//! - its old content on a file system that never writes in place (btrfs, ZFS, log-structured ones, most overlays) or on
+//!   flash, until the blocks are used again. Where that matters, keep key stores on a volume whose own key can be
+//!   destroyed, or in memory (tmpfs) on machines that may lose a share;
+//! - a process that has the secret in memory, its swap and its core dumps.
+//!
+//! # Rotation
+//!
+//! [`rotate`] puts another passphrase on a key store in one step: at any instant the file is whole and opens with one of
+//! the two. An erasable one gets a new sealing key too, and the old one is destroyed, so that old copies open no more.
+//!
+//! Not protected against: whoever can read this process's memory, or the key store, its sealing key and the passphrase.
 
 mod cipher;
 mod document;
+mod error;
 mod passphrase;
+mod sealing;
+mod secret_file;
 
 use std::fmt;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use quorate_crypto::{IdentitySecret, ScalarError, ShareSecret};
-use quorate_types::{IdentityKey, ThresholdKey};
+use quorate_crypto::pvss::EncryptionSecret;
+use quorate_crypto::{IdentitySecret, ShareSecret};
+use quorate_types::{EncryptionKey, IdentityKey, ThresholdKey};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -27,9 +50,13 @@ use crate::files::{Audience, Existing, WriteError, write_file};
 
 pub use cipher::{SCRYPT_LOG2_DEFAULT, SCRYPT_LOG2_DEVNET, ScryptCost, ScryptCostError};
 pub use document::MalformedKeystore;
+pub use error::KeystoreError;
 pub use passphrase::{PASSPHRASE_CREDENTIAL, PASSPHRASE_FILE_VARIABLE, Passphrase};
+pub use sealing::{SEALING_SUFFIX, erase, rotate};
 
 use document::Document;
+use sealing::SealingKey;
+use secret_file::read_secret_file;
 
 /// Largest key store that is read, in bytes: one secret takes about a kilobyte.
 const KEYSTORE_BYTES_MAX: u64 = 64 * 1024;
@@ -51,6 +78,8 @@ pub enum PublicKey {
     Identity(IdentityKey),
     /// A share of a threshold key.
     Share(ThresholdKey),
+    /// A key that shares are encrypted to.
+    Encryption(EncryptionKey),
 }
 
 /// The kinds of secret.
@@ -60,6 +89,8 @@ pub enum KeyKind {
     Identity,
     /// A share of a threshold key.
     Share,
+    /// A key that shares are encrypted to in a ceremony.
+    Encryption,
 }
 
 /// A key store that was read or sealed but not opened.
@@ -67,114 +98,6 @@ pub enum KeyKind {
 pub struct Keystore {
     document: Document,
     public: PublicKey,
-}
-
-/// Why a key store or its passphrase is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum KeystoreError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// Others than the owner may read or change a secret file.
-    #[error(
-        "{} has mode {mode:04o}, so others may read it: run `chmod 600` on it, and replace the secret if they did",
-        path.display()
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The file is too long to be a key store.
-    #[error("{} has {found} bytes, a key store has at most {KEYSTORE_BYTES_MAX}", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// Its length.
-        found: u64,
-    },
-    /// The file ends early: it was cut off.
-    #[error("{} ends in the middle: restore it from a copy", path.display())]
-    Truncated {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is of a later version of the layout, or an unknown one.
-    #[error(
-        "{} has version {found} of the key store layout, this program knows {VERSION}: use a newer program",
-        path.display()
-    )]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// The file is no key store in the layout of EIP-2335 as this program writes it.
-    #[error("{} is no usable key store: {source}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: MalformedKeystore,
-    },
-    /// The passphrase does not open the key store.
-    #[error("the passphrase does not open {}", path.display())]
-    WrongPassphrase {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// The secret opens but is not that of the public key beside it.
-    #[error("the secret in {} does not belong to the public key beside it: the file was altered", path.display())]
-    WrongPublicKey {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// The secret opens but is no scalar.
-    #[error("the secret in {} is no share: {source}", path.display())]
-    Scalar {
-        /// The key store.
-        path: PathBuf,
-        /// Why.
-        source: ScalarError,
-    },
-    /// The key store holds the other kind of secret.
-    #[error("{} holds a {found}, a {expected} is needed here", path.display())]
-    WrongKind {
-        /// The key store.
-        path: PathBuf,
-        /// What is needed.
-        expected: KeyKind,
-        /// What it holds.
-        found: KeyKind,
-    },
-    /// Nothing says where the passphrase is.
-    #[error(
-        "no passphrase: set `passphrase_file` in the configuration, or the environment variable \
-         {PASSPHRASE_FILE_VARIABLE}, or give the service the credential `{PASSPHRASE_CREDENTIAL}`"
-    )]
-    NoPassphrase,
-    /// The passphrase is empty.
-    #[error("the first line of {} is empty: a passphrase belongs there", path.display())]
-    EmptyPassphrase {
-        /// The passphrase file.
-        path: PathBuf,
-    },
-    /// The passphrase is no UTF-8 text.
-    #[error("{} is not UTF-8 text", path.display())]
-    PassphraseText {
-        /// The passphrase file.
-        path: PathBuf,
-    },
 }
 
 impl Keystore {
@@ -202,6 +125,36 @@ impl Keystore {
         Self::seal(&secret.expose_bytes(), public, passphrase, cost, rng)
     }
 
+    /// Writes a new key store of an encryption key, with a sealing key of its own. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn create_encryption(
+        secret: &EncryptionSecret,
+        path: &Path,
+        passphrase: &Passphrase,
+        cost: ScryptCost,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), WriteError> {
+        let public = PublicKey::Encryption(secret.public());
+        sealing::create(&secret.expose_bytes(), public, path, passphrase, cost, rng)
+    }
+
+    /// Writes a new key store of a share, with a sealing key of its own. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn create_erasable_share(
+        secret: &ShareSecret,
+        path: &Path,
+        passphrase: &Passphrase,
+        cost: ScryptCost,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), WriteError> {
+        let public = PublicKey::Share(secret.public_key());
+        sealing::create(&secret.expose_bytes(), public, path, passphrase, cost, rng)
+    }
+
     fn seal(
         secret: &[u8; 32],
         public: PublicKey,
@@ -209,14 +162,28 @@ impl Keystore {
         cost: ScryptCost,
         rng: &mut impl CryptoRng,
     ) -> Self {
+        let mut uuid = [0; 16];
+        rng.fill_bytes(&mut uuid);
+        Self::seal_with(secret, public, passphrase, None, uuid, cost, rng)
+    }
+
+    fn seal_with(
+        secret: &[u8; 32],
+        public: PublicKey,
+        passphrase: &Passphrase,
+        sealing: Option<(&SealingKey, String)>,
+        uuid: [u8; 16],
+        cost: ScryptCost,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
         let mut parameters = cipher::Parameters::fresh(cost);
         rng.fill_bytes(&mut parameters.salt);
         rng.fill_bytes(&mut parameters.initial_vector);
-        let mut uuid = [0; 16];
-        rng.fill_bytes(&mut uuid);
-        let sealed = cipher::seal(secret, passphrase, &parameters);
+        let key = sealing.as_ref().map(|(key, _)| key.expose_bytes());
+        let sealed = cipher::seal(secret, passphrase, key, &parameters);
+        let name = sealing.map(|(_, name)| name);
         Self {
-            document: Document::new(&public, &parameters, &sealed, uuid),
+            document: Document::new(&public, &parameters, &sealed, uuid, name),
             public,
         }
     }
@@ -242,8 +209,18 @@ impl Keystore {
     /// # Errors
     /// [`WriteError`].
     pub fn write_new(&self, path: &Path) -> Result<(), WriteError> {
+        self.write(path, Existing::Keep)
+    }
+
+    fn write(&self, path: &Path, existing: Existing) -> Result<(), WriteError> {
         let text = self.document.to_text();
-        write_file(path, text.as_bytes(), Audience::Owner, Existing::Keep)
+        write_file(path, text.as_bytes(), Audience::Owner, existing)
+    }
+
+    /// Whether a sealing key opens it, so that [`erase`] can destroy it.
+    #[must_use]
+    pub const fn is_erasable(&self) -> bool {
+        self.document.sealing().is_some()
     }
 
     /// What it holds.
@@ -252,7 +229,7 @@ impl Keystore {
         self.public
     }
 
-    /// Opens an identity. `path` is for messages only.
+    /// Opens an identity. `path` is where it was read: the sealing key is looked for beside it.
     ///
     /// # Errors
     /// [`KeystoreError`].
@@ -273,7 +250,7 @@ impl Keystore {
         Ok(secret)
     }
 
-    /// Opens a share. `path` is for messages only.
+    /// Opens a share. `path` is where it was read: the sealing key is looked for beside it.
     ///
     /// # Errors
     /// [`KeystoreError`].
@@ -298,6 +275,32 @@ impl Keystore {
         Ok(secret)
     }
 
+    /// Opens an encryption key. `path` is where it was read: the sealing key is looked for beside it.
+    ///
+    /// # Errors
+    /// [`KeystoreError`].
+    pub fn open_encryption(
+        &self,
+        passphrase: &Passphrase,
+        path: &Path,
+    ) -> Result<EncryptionSecret, KeystoreError> {
+        let PublicKey::Encryption(public) = self.public else {
+            return Err(self.wrong_kind(path, KeyKind::Encryption));
+        };
+        let bytes = self.open(passphrase, path)?;
+        let secret =
+            EncryptionSecret::from_bytes(&bytes).map_err(|source| KeystoreError::Scalar {
+                path: path.to_owned(),
+                source,
+            })?;
+        if secret.public() != public {
+            return Err(KeystoreError::WrongPublicKey {
+                path: path.to_owned(),
+            });
+        }
+        Ok(secret)
+    }
+
     fn open(
         &self,
         passphrase: &Passphrase,
@@ -308,7 +311,12 @@ impl Keystore {
             source,
         };
         let (parameters, sealed) = self.document.sealed().map_err(malformed)?;
-        cipher::open(&sealed, passphrase, &parameters).ok_or_else(|| {
+        let sealing = match self.document.sealing() {
+            Some(name) => Some(SealingKey::read(path, name, self.document.uuid())?),
+            None => None,
+        };
+        let key = sealing.as_ref().map(SealingKey::expose_bytes);
+        cipher::open(&sealed, passphrase, key, &parameters).ok_or_else(|| {
             KeystoreError::WrongPassphrase {
                 path: path.to_owned(),
             }
@@ -346,6 +354,7 @@ impl PublicKey {
         match self {
             Self::Identity(_) => KeyKind::Identity,
             Self::Share(_) => KeyKind::Share,
+            Self::Encryption(_) => KeyKind::Encryption,
         }
     }
 
@@ -355,6 +364,7 @@ impl PublicKey {
         match self {
             Self::Identity(key) => key.to_hex(),
             Self::Share(key) => key.to_hex(),
+            Self::Encryption(key) => key.to_hex(),
         }
     }
 }
@@ -364,49 +374,7 @@ impl fmt::Display for KeyKind {
         f.write_str(match self {
             Self::Identity => "validator identity",
             Self::Share => "threshold share",
+            Self::Encryption => "encryption key",
         })
     }
-}
-
-/// Reads a file that only its owner may read.
-fn read_secret_file(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-    let failed = |source| KeystoreError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    // The mode is that of the opened file: asking by name could be answered for another one.
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(KeystoreError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    read_bounded(file, path, bytes_max)
-}
-
-fn read_bounded(
-    file: std::fs::File,
-    path: &Path,
-    bytes_max: u64,
-) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
-    let failed = |source| KeystoreError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let found = file.metadata().map_err(failed)?.len();
-    if found > bytes_max {
-        return Err(KeystoreError::TooLong {
-            path: path.to_owned(),
-            found,
-        });
-    }
-    // Room for everything at once: a growing vector would leave copies behind.
-    let room = usize::try_from(bytes_max).expect("limits fit memory");
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(bytes_max)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
 }

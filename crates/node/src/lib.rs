@@ -1,10 +1,14 @@
-//! One validator as a process: its configuration, its key custody, its threads, its sockets and its disk.
+//! One validator as a process: its configuration, its key custody, its threads, its sockets and its disk. And one member
+//! of a key ceremony as a process, with the same.
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod ceremony;
+pub mod ceremony_file;
 pub mod config;
 pub mod files;
 pub mod genesis_file;
+mod json_text;
 pub mod keystore;
 pub mod metrics;
 pub mod net;

@@ -3,7 +3,7 @@
 //! Peers have no certificate authority. Each makes a self-signed certificate from its identity key; both sides of a
 //! connection accept exactly the identity keys of the committee, and a TLS 1.3 handshake proves that the other side holds
 //! the key. Who a peer is follows from that key and from nothing that it says. The server name names chain, shard and
-//! epoch, so members of two networks that share keys never talk past each other.
+//! epoch, so members of two networks that share keys never talk past each other. A key ceremony has a name of its own.
 
 mod certificate;
 mod channel;
@@ -18,6 +18,7 @@ pub use error::{ServeError, TlsError};
 pub use incoming::{CONNECTIONS_PER_PEER_MAX, PeerIdentity, serve_peers};
 pub use tls::PeerTls;
 
+pub(crate) use incoming::serve_members;
 pub(crate) use tracked::Tracked;
 
 use std::time::Duration;

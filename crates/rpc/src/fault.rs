@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use quorate_types::{CodecError, Height, RejectCode, TransactionId};
+use quorate_types::{CeremonyId, CodecError, Height, RejectCode, TransactionId};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -253,6 +253,36 @@ impl Fault {
     pub fn superseded() -> Self {
         let message = "a newer subscription took this one's place";
         Self::new(Code::Aborted, ErrorReason::Superseded, message)
+    }
+
+    /// A peer runs another ceremony than this one.
+    #[must_use]
+    pub fn wrong_ceremony(own: &CeremonyId) -> Self {
+        let message = format!("another ceremony: this member runs {own}");
+        Self::new(
+            Code::FailedPrecondition,
+            ErrorReason::WrongCeremony,
+            message,
+        )
+        .with("ceremony_id", own)
+    }
+
+    /// What the ceremony makes is asked for before it is made.
+    #[must_use]
+    pub fn ceremony_incomplete() -> Self {
+        let message = "the ceremony is not complete at this member";
+        Self::new(
+            Code::FailedPrecondition,
+            ErrorReason::CeremonyIncomplete,
+            message,
+        )
+    }
+
+    /// A subscriber holds entries of an outbox that this member does not have.
+    #[must_use]
+    pub fn outbox_lost(length: u64) -> Self {
+        let message = format!("the outbox has {length} entries: this member lost its log");
+        Self::new(Code::OutOfRange, ErrorReason::OutboxLost, message).with("length", length)
     }
 
     /// The gRPC code.

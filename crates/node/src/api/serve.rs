@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use quorate_rpc::admin::v1::ceremony_service_server::{
+    self, CeremonyService, CeremonyServiceServer,
+};
 use quorate_rpc::{DESCRIPTORS, admin, ledger, submit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -99,6 +102,21 @@ pub async fn serve_admin<V: LedgerView, O: Operator>(
     let router = server(health, &names)?.add_service(AdminApi::new(view, operator).into_server());
     let drain = Drain::default();
     serve(listener, router, ADMIN_CONNECTIONS_MAX, &drain, shutdown).await
+}
+
+/// Serves operators of a member of a ceremony until `shutdown` resolves and the running calls are over.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) async fn serve_ceremony_admin<S: CeremonyService>(
+    listener: TcpListener,
+    service: CeremonyServiceServer<S>,
+    health: &Health,
+    drain: &Drain,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let router = server(health, &[ceremony_service_server::SERVICE_NAME])?.add_service(service);
+    serve(listener, router, ADMIN_CONNECTIONS_MAX, drain, shutdown).await
 }
 
 /// A server with limits, health, and reflection of the services `names`.

@@ -94,21 +94,28 @@ pub(super) struct Sealed {
     pub(super) checksum: [u8; 32],
 }
 
-pub(super) fn seal(secret: &[u8; 32], passphrase: &Passphrase, parameters: &Parameters) -> Sealed {
-    let key = derive(passphrase, parameters);
+/// Encrypts under a passphrase, or a passphrase and a sealing key.
+pub(super) fn seal(
+    secret: &[u8; 32],
+    passphrase: &Passphrase,
+    sealing: Option<&[u8; 32]>,
+    parameters: &Parameters,
+) -> Sealed {
+    let key = derive(passphrase, sealing, parameters);
     let mut message = *secret;
     apply(&key, &parameters.initial_vector, &mut message);
     let checksum = checksum(&key, &message);
     Sealed { message, checksum }
 }
 
-/// The secret, or `None` for a wrong passphrase.
+/// The secret, or `None` for a wrong passphrase or sealing key.
 pub(super) fn open(
     sealed: &Sealed,
     passphrase: &Passphrase,
+    sealing: Option<&[u8; 32]>,
     parameters: &Parameters,
 ) -> Option<Zeroizing<[u8; 32]>> {
-    let key = derive(passphrase, parameters);
+    let key = derive(passphrase, sealing, parameters);
     let expected = checksum(&key, &sealed.message);
     if !bool::from(expected.ct_eq(&sealed.checksum)) {
         return None;
@@ -118,17 +125,23 @@ pub(super) fn open(
     Some(secret)
 }
 
-fn derive(passphrase: &Passphrase, parameters: &Parameters) -> Zeroizing<[u8; 32]> {
+/// scrypt of the passphrase, followed by the sealing key if there is one. The
+/// document says whether there is one, so the two forms cannot be mixed up.
+fn derive(
+    passphrase: &Passphrase,
+    sealing: Option<&[u8; 32]>,
+    parameters: &Parameters,
+) -> Zeroizing<[u8; 32]> {
+    let mut password = Zeroizing::new(Vec::with_capacity(passphrase.expose_bytes().len() + 32));
+    password.extend_from_slice(passphrase.expose_bytes());
+    if let Some(sealing) = sealing {
+        password.extend_from_slice(sealing);
+    }
     let params = scrypt::Params::new(parameters.cost.0, BLOCK_SIZE, PARALLELISM)
         .expect("a cost is within scrypt's range");
     let mut key = Zeroizing::new([0; 32]);
-    scrypt::scrypt(
-        passphrase.expose_bytes(),
-        &parameters.salt,
-        &params,
-        &mut *key,
-    )
-    .expect("32 bytes are within scrypt's range");
+    scrypt::scrypt(&password, &parameters.salt, &params, &mut *key)
+        .expect("32 bytes are within scrypt's range");
     key
 }
 
@@ -169,7 +182,8 @@ mod tests {
         };
         // The letters of the mathematical alphabet become plain ones, and the control character goes.
         let passphrase = Passphrase::new("𝔱𝔢𝔰𝔱𝔭𝔞𝔰𝔰𝔴𝔬𝔯𝔡\u{7f}🔑");
-        let secret = open(&sealed, &passphrase, &parameters).expect("it is the right passphrase");
+        let secret =
+            open(&sealed, &passphrase, None, &parameters).expect("it is the right passphrase");
         let known = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f";
         assert_eq!(*secret, bytes(known));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quorate_types::{IdentityKey, ThresholdKey};
+use quorate_types::{EncryptionKey, IdentityKey, ThresholdKey};
 use serde::{Deserialize, Serialize};
 
 use super::cipher::{Parameters, ScryptCost, ScryptCostError, Sealed};
@@ -35,9 +35,12 @@ pub enum MalformedKeystore {
     Cost(#[from] ScryptCostError),
     /// The public key is of no kind.
     #[error(
-        "`pubkey` must be an identity key of 32 bytes or a share's key of 96 bytes in hexadecimal"
+        "`pubkey` must be an identity key of 32 bytes, an encryption key of 48 bytes or a share's key of 96 bytes in hexadecimal"
     )]
     PublicKey,
+    /// The name of the sealing file could be a file elsewhere.
+    #[error("`sealing` must be the name of a file beside the key store")]
+    SealingName,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub(super) struct Document {
     path: String,
     uuid: String,
     version: u64,
+    /// Name of the file with the sealing key, which must be beside this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealing: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +111,7 @@ impl Document {
         parameters: &Parameters,
         sealed: &Sealed,
         uuid: [u8; 16],
+        sealing: Option<String>,
     ) -> Self {
         Self {
             crypto: Crypto {
@@ -137,7 +144,18 @@ impl Document {
             path: String::new(),
             uuid: uuid_text(uuid),
             version: VERSION,
+            sealing,
         }
+    }
+
+    /// Name of the file with the sealing key, if there is one.
+    pub(super) const fn sealing(&self) -> Option<&String> {
+        self.sealing.as_ref()
+    }
+
+    /// What tells this key store from others.
+    pub(super) fn uuid(&self) -> &str {
+        &self.uuid
     }
 
     pub(super) fn parse(text: &[u8], path: &Path) -> Result<Self, KeystoreError> {
@@ -173,6 +191,7 @@ impl Document {
         let identity = IdentityKey::from_hex(&self.pubkey).map(PublicKey::Identity);
         identity
             .or_else(|| ThresholdKey::from_hex(&self.pubkey).map(PublicKey::Share))
+            .or_else(|| EncryptionKey::from_hex(&self.pubkey).map(PublicKey::Encryption))
             .ok_or(MalformedKeystore::PublicKey)
     }
 
@@ -185,6 +204,14 @@ impl Document {
         require("crypto.kdf.function", &kdf.function, KDF)?;
         require("crypto.checksum.function", &checksum.function, CHECKSUM)?;
         require("crypto.cipher.function", &cipher.function, CIPHER)?;
+        if let Some(name) = &self.sealing
+            && (name.is_empty()
+                || name.contains('/')
+                || name.contains('\0')
+                || name.starts_with(".."))
+        {
+            return Err(MalformedKeystore::SealingName);
+        }
         let parameters = Parameters {
             cost: ScryptCost::from_parameters(kdf.params.n, kdf.params.r, kdf.params.p)?,
             salt: array("crypto.kdf.params.salt", &kdf.params.salt)?,
@@ -223,7 +250,7 @@ fn array<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Mal
 }
 
 /// The text of a random (version 4, RFC 9562) UUID.
-fn uuid_text(mut bytes: [u8; 16]) -> String {
+pub(super) fn uuid_text(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = hex::encode(bytes);

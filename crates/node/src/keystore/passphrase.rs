@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{KeystoreError, read_bounded, read_secret_file};
+use super::error::KeystoreError;
+use super::secret_file::{read_bounded, read_secret_file};
 
 /// Names a file with the passphrase, when the configuration does not.
 pub const PASSPHRASE_FILE_VARIABLE: &str = "QUORATE_PASSPHRASE_FILE";
@@ -37,6 +38,22 @@ impl Passphrase {
     /// [`KeystoreError`].
     pub fn from_file(path: &Path) -> Result<Self, KeystoreError> {
         Self::parse(&read_secret_file(path, PASSPHRASE_BYTES_MAX)?, path)
+    }
+
+    /// The first line of what an inherited descriptor gives until its end, for instance a pipe:
+    /// `quorate ... --passphrase-fd 3 3< <(secret-tool lookup service quorate)`. Whoever started the process decided who
+    /// may read that, so no mode is looked at. It works where `/dev/fd` does; a regular file is read from its start.
+    ///
+    /// The descriptor stays open, as it belongs to nobody in this process: a pipe is empty afterwards.
+    ///
+    /// # Errors
+    /// [`KeystoreError`].
+    pub fn from_descriptor(descriptor: u32) -> Result<Self, KeystoreError> {
+        let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
+        match std::fs::File::open(&path) {
+            Ok(file) => Self::parse(&read_bounded(file, &path, PASSPHRASE_BYTES_MAX)?, &path),
+            Err(source) => Err(KeystoreError::Read { path, source }),
+        }
     }
 
     /// The first of these that there is: the first line of the `configured` file; of the file that the environment

@@ -6,19 +6,19 @@ use quorate_types::{IdentityKey, ValidatorIndex};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// There is no such member.
-    #[error("validator {index} is not in a committee of {size}")]
+    #[error("there is no member {index} among {size}")]
     NoSuchMember {
         /// The index given.
         index: ValidatorIndex,
-        /// The committee's size.
+        /// How many members there are.
         size: u16,
     },
     /// The secret is another member's, or nobody's.
-    #[error("validator {index} has the identity {expected}, the secret given is that of {found}")]
+    #[error("member {index} has the identity {expected}, the secret given is that of {found}")]
     WrongIdentity {
         /// The index given.
         index: ValidatorIndex,
-        /// The identity that the committee lists.
+        /// The identity that is listed.
         expected: IdentityKey,
         /// The identity of the secret.
         found: IdentityKey,

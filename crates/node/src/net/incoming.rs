@@ -1,5 +1,6 @@
 //! Accepting peers.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +15,11 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::server::NamedService;
 use tonic::transport::Server;
+use tower::Service;
 
 use super::error::ServeError;
 use super::tls::PeerTls;
@@ -23,7 +28,7 @@ use super::{
     ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
     PEER_CONNECTION_WINDOW_BYTES, PEER_STREAM_WINDOW_BYTES,
 };
-use crate::api::{ConsensusApi, PeerSource, until_drained};
+use crate::api::{ConsensusApi, Drain, PeerSource, until_drained};
 
 /// Most connections of one peer at once: one, and those that a dead network has not reported yet.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 4;
@@ -55,10 +60,34 @@ pub async fn serve_peers<S: PeerSource>(
     service: ConsensusApi<S>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
+    let drain = service.drain();
+    serve_members(listener, tls, service.into_server(), drain, shutdown).await
+}
+
+/// Serves `service` to the other members of `tls` until `shutdown` resolves, `drain` has told the streams, and the running
+/// calls are over.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) async fn serve_members<T>(
+    listener: TcpListener,
+    tls: Arc<PeerTls>,
+    service: T,
+    drain: Drain,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError>
+where
+    T: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    T::Future: Send,
+{
     let (accepted, incoming) = mpsc::channel(ACCEPTED_QUEUE);
     let mut acceptor = JoinSet::new();
     acceptor.spawn(accept(listener, tls, accepted));
-    let drain = service.drain();
     let stop = drain.clone();
     let server = Server::builder()
         .initial_stream_window_size(PEER_STREAM_WINDOW_BYTES)
@@ -66,7 +95,7 @@ pub async fn serve_peers<S: PeerSource>(
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_service(service.into_server())
+        .add_service(service)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), async move {
             shutdown.await;
             stop.start();

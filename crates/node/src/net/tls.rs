@@ -1,4 +1,4 @@
-//! TLS configurations of one validator in one epoch.
+//! TLS configurations of one member among others: a validator in an epoch, a member of a ceremony.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use super::error::TlsError;
 use super::verifier::{ExpectedServer, KnownClients, identity_of};
 
 const ALPN: &[u8] = b"h2";
+/// The name in certificates of ceremonies. No committee's name looks like it.
+const CEREMONY_NETWORK: &str = "ceremony.quorate.internal";
 
 /// How one validator proves itself to its committee, and whom it believes.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct PeerTls {
 }
 
 impl PeerTls {
-    /// Makes the certificate of member `me` and the server's configuration.
+    /// Member `me` of a committee, in its epoch.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -38,33 +40,57 @@ impl PeerTls {
         me: ValidatorIndex,
         secret: &IdentitySecret,
     ) -> Result<Self, TlsError> {
-        let member = committee.member(me).ok_or(TlsError::NoSuchMember {
-            index: me,
-            size: committee.size(),
-        })?;
+        let members = committee.members().iter();
+        let identities = members.map(|member| member.identity).collect();
+        Self::for_members(identities, network_name(committee), me, secret)
+    }
+
+    /// Member `me` of a ceremony among `identities`, in the order of the definition.
+    ///
+    /// The network's name is the same for all ceremonies, on purpose: members that run different definitions get as far
+    /// as Hello, which compares ceremony ids, and so learn what is wrong instead of seeing each other refuse TLS.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn for_ceremony(
+        identities: Vec<IdentityKey>,
+        me: ValidatorIndex,
+        secret: &IdentitySecret,
+    ) -> Result<Self, TlsError> {
+        Self::for_members(identities, CEREMONY_NETWORK.to_owned(), me, secret)
+    }
+
+    /// Makes the certificate of member `me` and the server's configuration.
+    fn for_members(
+        identities: Vec<IdentityKey>,
+        name: String,
+        me: ValidatorIndex,
+        secret: &IdentitySecret,
+    ) -> Result<Self, TlsError> {
+        let expected = *identities
+            .get(me.position())
+            .ok_or(TlsError::NoSuchMember {
+                index: me,
+                size: size_of(&identities),
+            })?;
         let found = secret.public();
-        if member.identity != found {
+        if expected != found {
             return Err(TlsError::WrongIdentity {
                 index: me,
-                expected: member.identity,
+                expected,
                 found,
             });
         }
-        let name = network_name(committee);
         let key = Arc::new(OwnKey {
             key: Arc::new(certified_key(secret, &name)?),
             network: name.clone(),
         });
         let network = ServerName::try_from(name).expect("the name is a DNS name by construction");
-        let identities: Vec<IdentityKey> = committee
-            .members()
-            .iter()
-            .map(|member| member.identity)
-            .collect();
-        let members: BTreeMap<IdentityKey, ValidatorIndex> = committee
-            .indices()
-            .map(|index| (identities[index.position()], index))
-            .filter(|(_, index)| *index != me)
+        let members: BTreeMap<IdentityKey, ValidatorIndex> = (0..)
+            .map(ValidatorIndex)
+            .zip(&identities)
+            .filter(|(index, _)| *index != me)
+            .map(|(index, identity)| (*identity, index))
             .collect();
         let verifier = KnownClients {
             members: members.clone(),
@@ -94,7 +120,7 @@ impl PeerTls {
         let identity = self.identities.get(expected.position());
         let identity = *identity.ok_or(TlsError::NoSuchMember {
             index: expected,
-            size: u16::try_from(self.identities.len()).expect("committees are small"),
+            size: size_of(&self.identities),
         })?;
         let verifier = ExpectedServer {
             identity,
@@ -111,7 +137,7 @@ impl PeerTls {
         Ok(Arc::new(config))
     }
 
-    /// The name that both sides' certificates carry: epoch, shard and half of the chain's id.
+    /// The name that both sides' certificates carry: epoch, shard and half of the chain's id; one name for all ceremonies.
     #[must_use]
     pub const fn network(&self) -> &ServerName<'static> {
         &self.network
@@ -142,6 +168,10 @@ fn server_config(key: &Arc<OwnKey>, verifier: KnownClients) -> Result<ServerConf
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
+}
+
+fn size_of(identities: &[IdentityKey]) -> u16 {
+    u16::try_from(identities.len()).expect("committees are small")
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
