@@ -46,13 +46,14 @@ pub(crate) fn run(command: KeysCommand, json: bool) -> Result<(), Failure> {
     };
     let account = match public {
         PublicKey::Identity(key) => Some(AccountId::derive(&key, 0).to_hex()),
-        PublicKey::Share(_) => None,
+        PublicKey::Share(_) | PublicKey::Encryption(_) => None,
     };
     let shown = Shown {
         file: file.display().to_string(),
         kind: match public.kind() {
             KeyKind::Identity => "identity",
             KeyKind::Share => "share",
+            KeyKind::Encryption => "encryption",
         },
         public_key: public.to_hex(),
         account,
