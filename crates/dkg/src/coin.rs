@@ -7,9 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_types::{
-    Blake3, CeremonyId, DomainTag, Encode, Signature, ValidatorIndex,
-};
+use quorate_types::{Blake3, CeremonyId, DomainTag, Encode, Signature, ValidatorIndex};
 
 use crate::member_set::MemberSet;
 use crate::message::MessageError;
@@ -55,7 +53,12 @@ impl Coin {
     /// The shares to combine, if there are `least` and nothing is under way.
     pub(crate) fn due(&self, least: usize) -> Option<Vec<(ValidatorIndex, Signature)>> {
         let due = self.wanted && !self.combining && !self.known && self.shares.len() >= least;
-        due.then(|| self.shares.iter().map(|(from, share)| (*from, *share)).collect())
+        due.then(|| {
+            self.shares
+                .iter()
+                .map(|(from, share)| (*from, *share))
+                .collect()
+        })
     }
 }
 

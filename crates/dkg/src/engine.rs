@@ -129,6 +129,17 @@ impl Engine {
         }
     }
 
+    /// The same with one rule of every binary agreement broken.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub fn with_mutation(mut self, mutation: Option<crate::agreement::Mutation>) -> Self {
+        for proposal in &mut self.proposals {
+            let agreement = proposal.agreement.clone();
+            proposal.agreement = agreement.with_mutation(mutation);
+        }
+        self
+    }
+
     /// Takes one input and appends what is to be done to `out`, in the order in which it is to be done.
     pub fn step(&mut self, input: Input, out: &mut Vec<Effect>) {
         match input {
@@ -154,9 +165,7 @@ impl Engine {
     /// The position of the next message to hand in from a peer's outbox.
     #[must_use]
     pub fn next_position(&self, peer: ValidatorIndex) -> u64 {
-        self.peers
-            .get(peer.position())
-            .map_or(0, |peer| peer.next)
+        self.peers.get(peer.position()).map_or(0, |peer| peer.next)
     }
 
     /// How many messages this member said so far.

@@ -93,7 +93,10 @@ impl Engine {
     /// Signs and combines the coins that an agreement wants, once its proposal can be used.
     fn progress_coins(&mut self, proposer: ValidatorIndex, out: &mut Vec<Effect>) {
         let proposal = &self.proposals[proposer.position()];
-        let due = proposal.coins.values().any(|coin| coin.wanted && !coin.known);
+        let due = proposal
+            .coins
+            .values()
+            .any(|coin| coin.wanted && !coin.known);
         if !due {
             return;
         }
@@ -126,7 +129,9 @@ impl Engine {
 
     /// The delivered dealings of these dealers, ascending.
     pub(super) fn names_of(&self, set: MemberSet) -> Vec<DealingName> {
-        set.iter().filter_map(|dealer| self.name_of(dealer)).collect()
+        set.iter()
+            .filter_map(|dealer| self.name_of(dealer))
+            .collect()
     }
 
     /// Reveals the own share of a coin.

@@ -140,10 +140,10 @@ impl Engine {
     /// Who said that it has a dealing: by an echo, or by a result that includes it.
     pub(super) fn sources(&self, name: &DealingName) -> MemberSet {
         let (dealer, hash) = name;
-        let mut sources = self.dealings.get(dealer.position()).map_or_else(
-            MemberSet::default,
-            |state| state.broadcast.echoed(hash),
-        );
+        let mut sources = self
+            .dealings
+            .get(dealer.position())
+            .map_or_else(MemberSet::default, |state| state.broadcast.echoed(hash));
         for claim in self.completion.claims() {
             if claim.dealings.contains(name) {
                 sources = sources.union(claim.by);

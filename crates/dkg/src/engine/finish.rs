@@ -116,9 +116,9 @@ impl Engine {
             self.finish(dealings, certificate, keys, out);
             return;
         }
-        let wrong = self.completion.drop_claims(|claim| {
-            claim.dealings == dealings && claim.certificate == certificate
-        });
+        let wrong = self
+            .completion
+            .drop_claims(|claim| claim.dealings == dealings && claim.certificate == certificate);
         for from in wrong.iter() {
             self.refuse(from, MessageError::Complete, out);
         }
