@@ -87,16 +87,11 @@ impl Bodies {
         true
     }
 
-    /// Notes that the log has a dealing.
-    pub(crate) fn mark_stored(&mut self, name: &DealingName) {
-        if let Some(body) = self.held.get_mut(name) {
-            body.stored = true;
-        }
-    }
-
-    /// Whether the log has a dealing.
-    pub(crate) fn is_stored(&self, name: &DealingName) -> bool {
-        self.held.get(name).is_some_and(|body| body.stored)
+    /// Notes that the log has a dealing, or is about to; hands the dealing out if that is news.
+    pub(crate) fn store(&mut self, name: &DealingName) -> Option<SignedDealing> {
+        let body = self.held.get_mut(name)?;
+        let stored = std::mem::replace(&mut body.stored, true);
+        (!stored).then(|| body.dealing.clone())
     }
 
     /// Dealings from the log that are to be validated, if `needed`; they count as being validated from then on.

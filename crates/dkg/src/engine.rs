@@ -55,8 +55,6 @@ pub struct Engine {
     outbox: u64,
     /// By index, the own one unused.
     peers: Vec<Peer>,
-    /// Who claims to have read more than there is.
-    claims: MemberSet,
     /// By dealer.
     dealings: Vec<DealingState>,
     bodies: Bodies,
@@ -73,6 +71,8 @@ pub struct Engine {
 struct Peer {
     next: u64,
     refused: Option<MessageError>,
+    /// How many messages of this member's outbox it says it has read.
+    claimed: u64,
 }
 
 /// The broadcast of one dealer's dealing.
@@ -118,7 +118,6 @@ impl Engine {
             completed_before: false,
             outbox: 0,
             peers: vec![Peer::default(); members],
-            claims: MemberSet::EMPTY,
             dealings: vec![dealing; members],
             bodies: Bodies::default(),
             available: MemberSet::EMPTY,
@@ -194,7 +193,6 @@ impl Engine {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        // Claims before the start were compared with an outbox that was not recovered yet.
         self.check_claims(out);
         let needed: Vec<DealingName> = match self.completion.claims().first() {
             Some(claim) => claim.dealings.clone(),
@@ -299,21 +297,27 @@ impl Engine {
     /// A peer's word alone would let one liar silence everybody: that of more than f members has an honest one among
     /// them. (A single peer that shows a dealing signed with the own key is enough, see `receive`.)
     fn claimed(&mut self, from: ValidatorIndex, held: u64, out: &mut Vec<Effect>) {
-        if from == self.me || from.0 >= self.ceremony.size() {
-            return;
+        if let Some(peer) = self.peers.get_mut(from.position())
+            && from != self.me
+        {
+            peer.claimed = held;
+            self.check_claims(out);
         }
-        if held > self.outbox {
-            self.claims.insert(from);
-        } else {
-            self.claims.remove(from);
-        }
-        self.check_claims(out);
     }
 
     fn check_claims(&mut self, out: &mut Vec<Effect>) {
-        if self.started && self.claims.len() >= self.thresholds.amplify {
+        if self.started && self.doubters().len() >= self.thresholds.amplify {
             self.fall_silent(out);
         }
+    }
+
+    /// Who claims to have read more than there is.
+    fn doubters(&self) -> MemberSet {
+        let peers = (0..).map(ValidatorIndex).zip(&self.peers);
+        peers
+            .filter(|(_, peer)| peer.claimed > self.outbox)
+            .map(|(index, _)| index)
+            .collect()
     }
 
     fn fall_silent(&mut self, out: &mut Vec<Effect>) {

@@ -47,12 +47,12 @@ impl Engine {
     fn start_agreements(&mut self, out: &mut Vec<Effect>) -> bool {
         let mut any = false;
         for proposer in self.ceremony.indices() {
-            let accepted = self.any_accepted();
-            let proposal = &mut self.proposals[proposer.position()];
-            let agreement = &proposal.agreement;
+            let agreement = &self.proposals[proposer.position()].agreement;
             if agreement.is_started() || agreement.is_halted() {
                 continue;
             }
+            let accepted = self.any_accepted();
+            let proposal = &mut self.proposals[proposer.position()];
             let usable = proposal.usable(self.thresholds, self.available).is_some();
             if accepted || usable {
                 let mut outputs = Vec::new();

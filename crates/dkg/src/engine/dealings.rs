@@ -21,7 +21,8 @@ impl Engine {
         state.signed.insert(hash, dealing.signature);
         self.say(Message::Dealing(dealing.clone()), out);
         self.hold(&dealing, out);
-        self.bodies.mark_stored(&(self.me, hash));
+        // The message is in the log, and the dealing with it.
+        self.bodies.store(&(self.me, hash));
     }
 
     /// Keeps a dealing whose signature was checked, and has it validated, if that is new.
@@ -32,7 +33,7 @@ impl Engine {
         }
     }
 
-    /// Stores a valid dealing and echoes the first of its dealer.
+    /// Stores and echoes the first valid dealing of a dealer.
     pub(super) fn validated(
         &mut self,
         name: DealingName,
@@ -48,14 +49,11 @@ impl Engine {
         let Some(dealing) = self.bodies.accept(&name).cloned() else {
             return;
         };
-        if !self.bodies.is_stored(&name) {
-            self.bodies.mark_stored(&name);
-            out.push(Effect::Persist(Record::Body(dealing.clone())));
-        }
         let (dealer, hash) = name;
-        let state = &mut self.dealings[dealer.position()];
+        let state = &self.dealings[dealer.position()];
         let echoed = state.broadcast.echo_senders().contains(self.me);
         if !echoed && self.takes_part() {
+            self.store(&name, out);
             let state = &mut self.dealings[dealer.position()];
             let signature = dealing.signature;
             state.signed.entry(hash).or_insert(signature);
@@ -67,6 +65,14 @@ impl Engine {
                 };
                 self.say(message, out);
             }
+        }
+    }
+
+    /// Sees to it that the log has a valid dealing: before an echo promises to keep it, and before anything is signed
+    /// that depends on it.
+    pub(super) fn store(&mut self, name: &DealingName, out: &mut Vec<Effect>) {
+        if let Some(dealing) = self.bodies.store(name) {
+            out.push(Effect::Persist(Record::Body(dealing)));
         }
     }
 
@@ -92,8 +98,9 @@ impl Engine {
             }
             if let Some(name) = self.name_of(dealer)
                 && self.bodies.valid(&name).is_some()
+                && self.available.insert(dealer)
             {
-                self.available.insert(dealer);
+                self.store(&name, out);
             }
         }
     }
@@ -129,6 +136,9 @@ impl Engine {
         let claimed = self.completion.claims().iter();
         missing.extend(claimed.flat_map(|claim| claim.dealings.iter().copied()));
         for name in missing {
+            if self.bodies.holds(&name) {
+                continue;
+            }
             let sources = self.sources(&name);
             if let Some(from) = self.bodies.request(name, sources) {
                 let (dealer, hash) = name;

@@ -38,7 +38,7 @@ impl Engine {
             completion_shares: self.completion.have(),
             outbox: self.outbox,
             refused: refused.collect(),
-            doubted_by: self.claims,
+            doubted_by: self.doubters(),
             failures: self.failures.clone(),
         }
     }

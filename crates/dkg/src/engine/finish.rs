@@ -135,6 +135,9 @@ impl Engine {
         if self.finished {
             return;
         }
+        for name in dealings {
+            self.store(name, out);
+        }
         let bodies: Option<Vec<_>> = dealings
             .iter()
             .map(|name| self.bodies.valid(name).cloned())

@@ -19,7 +19,8 @@ impl Engine {
         message: Message,
         out: &mut Vec<Effect>,
     ) {
-        if from == self.me || self.finished || self.is_refused(from) {
+        // Before the start nothing counts, not even the position.
+        if from == self.me || !self.started || self.finished || self.is_refused(from) {
             return;
         }
         let expected = self.peers[from.position()].next;
