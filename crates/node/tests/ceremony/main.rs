@@ -1,0 +1,9 @@
+//! Whole members of key ceremonies, over real sockets and disks.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod admin;
+mod complete;
+mod lost;
+mod peers;
+mod restart;
+mod world;
