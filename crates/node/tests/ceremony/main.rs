@@ -3,6 +3,7 @@
 
 mod admin;
 mod complete;
+mod liar;
 mod lost;
 mod peers;
 mod restart;
