@@ -158,9 +158,7 @@ impl Core {
             }
             Event::Written(Ok(result)) => {
                 tracing::info!(transcript = %result.transcript, "complete");
-                self.shared.status.send_modify(|status| {
-                    status.result = Some(result);
-                });
+                self.shared.complete(result);
             }
             Event::Written(Err(error)) => self.shared.fail(error),
             Event::Stop => {}

@@ -94,9 +94,9 @@ pub enum CeremonyError {
         /// The key store.
         path: PathBuf,
         /// Its public key.
-        found: ThresholdKey,
+        found: Box<ThresholdKey>,
         /// The share key in the transcript.
-        expected: ThresholdKey,
+        expected: Box<ThresholdKey>,
     },
     /// The ceremony ended, but this member's share cannot be computed.
     #[error("the ceremony is complete, but not this member: {0}")]

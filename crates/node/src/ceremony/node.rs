@@ -111,7 +111,7 @@ impl CeremonyNode {
         let worker = Worker {
             shared: Arc::clone(&shared),
             holder: Some(holder),
-            encryption,
+            encryption: Some(encryption),
             passphrase: secrets.passphrase,
             scrypt: config.scrypt,
             directory: config.data_dir,

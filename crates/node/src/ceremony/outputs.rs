@@ -84,8 +84,8 @@ fn require_share(
     match there.public() {
         PublicKey::Share(found) if found != expected => Err(CeremonyError::OtherShare {
             path,
-            found,
-            expected,
+            found: Box::new(found),
+            expected: Box::new(expected),
         }),
         // That it opens with today's passphrase is worth knowing while the ceremony's process still has the share.
         _ => Ok(there.open_share(passphrase, &path).map(|_| ())?),

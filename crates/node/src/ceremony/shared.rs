@@ -72,6 +72,8 @@ pub(super) struct Shared {
     pub(super) fatal: mpsc::UnboundedSender<CeremonyError>,
     /// Whether peers may be listened to: the log is read, and it is clear that it is the whole log.
     pub(super) listening: watch::Sender<bool>,
+    /// Whether this member is complete. Apart from the status, which changes all the time.
+    complete: watch::Sender<bool>,
     /// Peers that lied.
     pub(super) refused: watch::Sender<MemberSet>,
     /// How many entries the outbox has that peers may see.
@@ -107,6 +109,7 @@ impl Shared {
             orders: queues.orders,
             fatal: queues.fatal,
             listening: watch::Sender::new(false),
+            complete: watch::Sender::new(false),
             refused: watch::Sender::new(MemberSet::default()),
             outbox_len: watch::Sender::new(0),
             stop_requested: Notify::new(),
@@ -163,14 +166,21 @@ impl Shared {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.status.borrow().result.is_some()
+        *self.complete.borrow()
+    }
+
+    /// All files are written.
+    pub(super) fn complete(&self, result: CeremonyResult) {
+        self.status
+            .send_modify(|status| status.result = Some(result));
+        self.complete.send_replace(true);
     }
 
     /// Resolves once this member is complete.
     pub(super) async fn completed(&self) {
-        let mut status = self.status.subscribe();
+        let mut complete = self.complete.subscribe();
         // The sender is alive as long as `self` is.
-        let _ = status.wait_for(|status| status.result.is_some()).await;
+        let _ = complete.wait_for(|complete| *complete).await;
     }
 
     /// Resolves once a peer lied.

@@ -24,7 +24,8 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     /// Until the share is stored.
     pub(super) holder: Option<KeyHolder>,
-    pub(super) encryption: Arc<EncryptionSecret>,
+    /// Until the share is stored.
+    pub(super) encryption: Option<Arc<EncryptionSecret>>,
     pub(super) passphrase: Passphrase,
     pub(super) scrypt: ScryptCost,
     pub(super) directory: PathBuf,
@@ -81,6 +82,7 @@ impl Worker {
         let share_key = share.public_key();
         self.share = Some(share);
         self.holder = None;
+        self.encryption = None;
         Ok(CeremonyResult {
             transcript: outcome.hash,
             dealers: transcript
@@ -111,7 +113,9 @@ impl Worker {
             .transcript
             .verify(&self.parallel)
             .map_err(CeremonyError::Result)?;
-        Ok(verified.recover_share(&self.encryption, me, table)?)
+        let encryption = self.encryption.as_ref();
+        let encryption = encryption.expect("it is given up with the engine's only result");
+        Ok(verified.recover_share(encryption, me, table)?)
     }
 
     fn prove(&self, challenge: &[u8; 32]) -> Option<Signature> {
