@@ -2,7 +2,7 @@
 
 use quorate_types::ValidatorIndex;
 
-use super::{Engine, Role};
+use super::Engine;
 use crate::dealing::{DealingFault, SignedDealing};
 use crate::evidence::DealerEvidence;
 use crate::io::{DealingName, Effect, Job, Record};
@@ -12,8 +12,12 @@ use crate::message::{Message, MessageError};
 impl Engine {
     /// Sends the own dealing. It is validated like any other, which also decrypts the own share of it.
     pub(super) fn dealt(&mut self, dealing: SignedDealing, out: &mut Vec<Effect>) {
+        // The result may have come first, and nothing is said after it.
+        if !self.takes_part() || dealing.dealer != self.me {
+            return;
+        }
         let state = &mut self.dealings[self.me.position()];
-        if !(self.role == Role::Member && dealing.dealer == self.me && state.announced.is_none()) {
+        if state.announced.is_some() {
             return;
         }
         let hash = dealing.hash();

@@ -233,14 +233,12 @@ fn some_liars(committee: &Arc<Committee>, seed: u64) -> BTreeMap<ValidatorIndex,
 
 fn late(committee: &Committee, seed: u64) -> Late {
     let size = committee.ceremony.size();
+    let slow = u16::try_from(seed / 5 % u64::from(size)).unwrap();
     match seed % 5 {
         0 => Late::Nothing,
-        1 => {
-            let slow = u16::try_from(seed / 5 % u64::from(size)).unwrap();
-            Late::Members(set([slow]))
-        }
+        1 => Late::Members(set([slow])),
         2 => Late::Halves,
-        3 => Late::Jobs,
+        3 => Late::Jobs(set([slow])),
         _ => Late::Proposals,
     }
 }

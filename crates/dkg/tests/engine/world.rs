@@ -26,8 +26,8 @@ pub(crate) enum Late {
     Members(MemberSet),
     /// What goes from one half to the other.
     Halves,
-    /// Everybody's jobs.
-    Jobs,
+    /// These members' jobs.
+    Jobs(MemberSet),
     /// Whatever would let members of odd index deliver another proposal than that of member 0: they are of another
     /// opinion about these than the rest.
     Proposals,
@@ -227,7 +227,7 @@ impl<W: Work> World<W> {
                 let half = self.committee.ceremony.size() / 2;
                 (from.0 < half) != (to.0 < half)
             }
-            (Late::Jobs, Event::Work(..)) => true,
+            (Late::Jobs(slow), Event::Work(me, _)) => slow.contains(me),
             (Late::Proposals, Event::Deliver(from, to)) if to.0 % 2 == 1 => matches!(
                 self.message(from, to),
                 Some(Message::ProposalReady { proposer, .. }) if proposer.0 > 0
@@ -300,6 +300,8 @@ impl<W: Work> World<W> {
                 panic!("{hint}: member {me} has no result: {waiting:#?}")
             });
             assert!(member.engine.explain().is_empty());
+            let failures = member.engine.status().failures;
+            assert!(failures.is_empty(), "{hint}: member {me}: {failures:?}");
             assert_eq!(
                 contradiction(&member.log.records),
                 None,
