@@ -20,8 +20,8 @@
 //! Ending needs care. Who decides by the coin of a round says so ([`Message::Finish`]), *enters no later round and
 //! keeps serving the earlier ones*; in later rounds its finish stands for all three echoes of its value. f + 1
 //! finishes decide as well, without ending anything; n - f finishes end the agreement. Members that fell silent when
-//! they decided would leave others waiting in old rounds ([`Mutation::HaltOnDecide`]); members that played on would
-//! do so for as long as finishes are delayed ([`Mutation::PlayOn`]).
+//! they decided would leave others waiting in old rounds (mutation `HaltOnDecide`); members that played on would
+//! do so for as long as finishes are delayed (mutation `PlayOn`).
 //!
 //! The machine is pure: no clock, no secret, no signature. It is small enough to be model checked as it is.
 

@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 
 use crate::ceremony::{Ceremony, HIGH, LOW};
 use crate::coin;
-use crate::dealing::SignedDealing;
+use crate::dealing::{DealingFault, SignedDealing};
 use crate::evidence::DealerEvidence;
 use crate::io::{CoinJob, DealingName, Job, JobFailure, JobResult};
 use crate::keys::Keys;
@@ -44,7 +44,7 @@ pub struct KeyHolder {
 
 /// A valid dealing with the own shares of it, unless they could not be decrypted.
 struct Held {
-    dealing: Dealing,
+    dealing: Arc<Dealing>,
     shares: Option<Vec<ShareSecret>>,
 }
 
@@ -127,6 +127,20 @@ impl KeyHolder {
         done.unwrap_or_else(JobResult::Failed)
     }
 
+    /// Does [`Job::Validate`] with the verdict of somebody who validated the same bytes before: a simulation runs many
+    /// members, and the verdict is the same for all of them.
+    #[cfg(any(test, feature = "test-utils"))]
+    pub fn accept(
+        &mut self,
+        ceremony: &Ceremony,
+        signed: &SignedDealing,
+        verdict: Result<Arc<Dealing>, DealingFault>,
+        table: &ChunkTable,
+        rng: &mut impl CryptoRng,
+    ) -> JobResult {
+        self.keep(ceremony, signed, || verdict, table, rng)
+    }
+
     fn validate(
         &mut self,
         ceremony: &Ceremony,
@@ -135,12 +149,25 @@ impl KeyHolder {
         parallel: &dyn Parallel,
         rng: &mut impl CryptoRng,
     ) -> JobResult {
+        let validate = || signed.validate(ceremony, parallel).map(Arc::new);
+        self.keep(ceremony, signed, validate, table, rng)
+    }
+
+    /// Keeps a dealing that is valid and new, and decrypts the own shares of it.
+    fn keep(
+        &mut self,
+        ceremony: &Ceremony,
+        signed: &SignedDealing,
+        validate: impl FnOnce() -> Result<Arc<Dealing>, DealingFault>,
+        table: &ChunkTable,
+        rng: &mut impl CryptoRng,
+    ) -> JobResult {
         let name = (signed.dealer, signed.hash());
         let mut evidence = Vec::new();
         let verdict = if self.dealings.contains_key(&name) {
             Ok(())
         } else {
-            signed.validate(ceremony, parallel).map(|dealing| {
+            validate().map(|dealing| {
                 let decrypted = dealing.decrypt(&self.encryption, self.me, table).ok();
                 let fault = decrypted.as_ref().and_then(|d| d.faults.first());
                 if let Some(fault) = fault {
@@ -273,7 +300,7 @@ impl KeyHolder {
     ) -> Result<Keys, JobFailure> {
         let mut dealings = Vec::with_capacity(names.len());
         for name in names {
-            dealings.push((name.0, &self.held(name)?.dealing));
+            dealings.push((name.0, &*self.held(name)?.dealing));
         }
         Ok(Keys::of(ceremony, lane, dealings.into_iter()))
     }

@@ -225,10 +225,17 @@ impl fmt::Display for Awaited {
                 phase,
                 have,
                 need,
-            } => write!(
-                f,
-                "agreement on proposal {proposer} round {round}: echo {phase} of {have}, at least {need} needed"
-            ),
+            } => {
+                let which = match phase {
+                    1 => "first",
+                    2 => "second",
+                    _ => "third",
+                };
+                write!(
+                    f,
+                    "agreement on proposal {proposer} round {round}: {which} echoes: have {have} of {need}"
+                )
+            }
             Self::CoinShares {
                 proposer,
                 round,
