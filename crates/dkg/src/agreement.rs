@@ -29,6 +29,7 @@ mod message;
 #[cfg(any(test, feature = "mutants"))]
 mod mutation;
 mod round;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ pub use message::{AgreementError, Message, ROUND_MAX};
 #[cfg(any(test, feature = "mutants"))]
 pub use mutation::Mutation;
 use round::Round;
+use rules::Rules;
 
 use crate::member_set::MemberSet;
 
@@ -86,57 +88,6 @@ pub enum Stage {
     },
     /// Nothing: it is over.
     Halted,
-}
-
-/// The thresholds, and what breaks them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Rules {
-    members: u16,
-    faults: u16,
-    #[cfg(any(test, feature = "mutants"))]
-    mutation: Option<Mutation>,
-}
-
-impl Rules {
-    fn quorum(&self) -> usize {
-        usize::from(self.members - self.faults)
-    }
-
-    fn amplification(&self) -> usize {
-        usize::from(self.faults) + 1
-    }
-
-    #[cfg(any(test, feature = "mutants"))]
-    fn broken(&self, mutation: Mutation) -> bool {
-        self.mutation == Some(mutation)
-    }
-
-    /// How many echo1 approve a value.
-    fn approval(&self) -> usize {
-        #[cfg(any(test, feature = "mutants"))]
-        if self.broken(Mutation::LowApproval) {
-            return self.amplification();
-        }
-        self.quorum()
-    }
-
-    /// How many echo2 of a value let echo3 name it.
-    fn support(&self) -> usize {
-        #[cfg(any(test, feature = "mutants"))]
-        if self.broken(Mutation::UnsupportedEcho3) {
-            return 0;
-        }
-        self.quorum()
-    }
-
-    /// How many finishes decide.
-    fn decision(&self) -> usize {
-        #[cfg(any(test, feature = "mutants"))]
-        if self.broken(Mutation::LowFinish) {
-            return usize::from(self.faults).max(1);
-        }
-        self.amplification()
-    }
 }
 
 /// One member's part in one binary agreement.
@@ -513,27 +464,5 @@ impl Agreement {
         self.rounds.clear();
         self.finished.clear();
         out.push(Output::Halted);
-    }
-}
-
-impl Rules {
-    /// Whether a finish stands for its sender's echoes in a round.
-    fn stands_for_echoes(&self, last: Option<u32>, round: u32) -> bool {
-        #[cfg(any(test, feature = "mutants"))]
-        match self.mutation {
-            Some(Mutation::HaltOnDecide) => return true,
-            Some(Mutation::PlayOn) => return false,
-            _ => {}
-        }
-        last.is_some_and(|last| round > last)
-    }
-
-    /// Whether who decided enters later rounds: never.
-    fn plays_on(&self) -> bool {
-        #[cfg(any(test, feature = "mutants"))]
-        if self.broken(Mutation::PlayOn) {
-            return true;
-        }
-        false
     }
 }
