@@ -49,8 +49,20 @@ async fn an_absent_member_is_named_and_comes_late_to_the_same_key() {
         .collect();
     assert_eq!(named, [1, 2, 3]);
 
+    // One other is not enough to know that this member never said anything: two have to say so.
     let mut nodes = nodes;
-    nodes.extend(world.start_all(1..3).await);
+    nodes.extend(world.start_all(1..2).await);
+    for node in &nodes {
+        let status = until(node, "the first claim", |status| {
+            let mut waits = status.waits.iter();
+            waits.any(|wait| wait.what.contains("have 1 of 2"))
+                || status.phase != CeremonyPhase::Starting
+        })
+        .await;
+        assert_eq!(status.phase, CeremonyPhase::Starting);
+        assert_eq!(status.outbox, 0);
+    }
+    nodes.extend(world.start_all(2..3).await);
     for node in &nodes {
         completed(node).await;
         assert!(!node.watch().borrow().all_complete());

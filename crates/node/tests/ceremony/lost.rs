@@ -66,3 +66,18 @@ async fn operators_can_say_that_the_log_was_lost() {
     stop_all(others).await;
     world.check([0, 3]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_log_is_noticed_with_nobody_to_ask_and_is_not_forgotten() {
+    let world = World::new();
+    let phase = async || {
+        let node = world.start(0).await;
+        let phase = node.watch().borrow().phase;
+        node.stop().await.unwrap();
+        phase
+    };
+    assert_eq!(phase().await, CeremonyPhase::Starting);
+    std::fs::remove_dir_all(world.data_dir(0).join("log")).unwrap();
+    assert_eq!(phase().await, CeremonyPhase::Silent);
+    assert_eq!(phase().await, CeremonyPhase::Silent);
+}

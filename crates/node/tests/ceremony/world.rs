@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use quorate_crypto::pvss::EncryptionSecret;
@@ -29,6 +30,20 @@ pub(crate) struct World {
     organiser: IdentitySecret,
 }
 
+/// An address that a member can have again after a restart. Ports that the system gives out would be taken by outgoing
+/// connections meanwhile, so these are below its range.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 400).unwrap() * 25;
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
 pub(crate) fn identity(index: u16) -> IdentitySecret {
     IdentitySecret::generate(&mut ChaCha20Rng::seed_from_u64(1_000 + u64::from(index)))
 }
@@ -44,14 +59,7 @@ pub(crate) fn passphrase() -> Passphrase {
 impl World {
     /// Four members with addresses of their own.
     pub(crate) fn new() -> Self {
-        // All at once, so that none is given twice.
-        let bound: Vec<TcpListener> = (0..4)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let addresses: Vec<SocketAddr> = bound
-            .iter()
-            .map(|listener| listener.local_addr().unwrap())
-            .collect();
+        let addresses: Vec<SocketAddr> = (0..4).map(|_| free_address()).collect();
         let organiser = identity(99);
         Self {
             ceremony: Ceremony::new(definition(&addresses, &organiser, 0)).unwrap(),
