@@ -60,6 +60,9 @@ impl Core {
         }
         debug_assert!(out.is_empty(), "nothing is done before the start");
         shared.publish(entries);
+        for (dealer, evidence) in outputs::read_evidence(&directory) {
+            shared.keep_evidence(dealer, evidence.into());
+        }
         for peer in recovered.complete.iter() {
             shared.update_peer(peer, |peer| peer.complete = true);
         }

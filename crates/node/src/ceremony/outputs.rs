@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_crypto::ShareSecret;
 use quorate_dkg::{DealerEvidence, Keys, Transcript};
-use quorate_types::{Encode, ThresholdKey};
+use quorate_types::{Decode, Encode, ThresholdKey, ValidatorIndex};
 use rand_core::CryptoRng;
 use serde::Serialize;
 
@@ -21,6 +21,9 @@ pub const TRANSCRIPT_FILE: &str = "transcript.bin";
 pub const GROUP_FILE: &str = "group.json";
 /// One file for each piece of evidence.
 pub const EVIDENCE_DIRECTORY: &str = "evidence";
+
+/// Largest piece of evidence: a dealing, and what is said about it.
+const EVIDENCE_BYTES_MAX: u64 = 512 * 1024;
 
 #[derive(Serialize)]
 struct Group {
@@ -122,6 +125,27 @@ pub(super) fn write_evidence(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Evidence that earlier runs wrote, by name of its file. What does not decode is left alone.
+pub(super) fn read_evidence(directory: &Path) -> Vec<(ValidatorIndex, Vec<u8>)> {
+    let Ok(entries) = std::fs::read_dir(directory.join(EVIDENCE_DIRECTORY)) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let short = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= EVIDENCE_BYTES_MAX)
+    };
+    paths
+        .iter()
+        .filter(|path| short(path))
+        .filter_map(|path| {
+            let bytes = std::fs::read(path).ok()?;
+            let evidence = DealerEvidence::from_bytes(&bytes).ok()?;
+            Some((evidence.dealer(), bytes))
+        })
+        .collect()
 }
 
 fn write_public(path: &Path, content: &[u8]) -> Result<(), WriteError> {
