@@ -186,6 +186,10 @@ impl G1Comb {
 }
 
 impl G1Sum {
+    pub(super) const fn from_projective(sum: blst_p1) -> Self {
+        Self(sum)
+    }
+
     /// Adds another sum, in constant time.
     pub(crate) fn add(&mut self, other: &Self) {
         sums::g1::add(&mut self.0, &other.0);

@@ -8,6 +8,7 @@ use blst::blst_fr;
 use rand_core::CryptoRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::comb::G1Sum;
 use super::ffi;
 use super::points::{G1, G2};
 
@@ -179,10 +180,10 @@ impl SecretScalar {
         G1::from_affine(ffi::g1_mul_secret(point.affine(), &self.0))
     }
 
-    /// `minuend` less the secret times `point`, in constant time. The caller erases it where it tells of secrets.
-    pub(crate) fn subtract_multiple(&self, minuend: &G1, point: &G1) -> G1 {
+    /// `minuend` less the secret times `point`, in constant time.
+    pub(crate) fn subtract_multiple(&self, minuend: &G1, point: &G1) -> G1Sum {
         let (minuend, point) = (minuend.affine(), point.affine());
-        G1::from_affine(ffi::field::difference_of_secret_multiple(
+        G1Sum::from_projective(ffi::field::difference_of_secret_multiple(
             minuend, point, &self.0,
         ))
     }

@@ -7,7 +7,7 @@ use super::discrete_log::ChunkTable;
 use super::encryption::EncryptionSecret;
 use super::parameters::{CHUNK_BITS, CHUNKS};
 use super::validate::Dealing;
-use crate::bls::{G1, Scalar, SecretScalar};
+use crate::bls::{G1, G1Sum, Scalar, SecretScalar};
 use crate::threshold::ShareSecret;
 
 /// What a dealing holds for one member.
@@ -149,16 +149,14 @@ struct ChunkPoints(Vec<G1>);
 
 impl ChunkPoints {
     fn decrypt(dealing: &Dealing, secret: &EncryptionSecret, member: ValidatorIndex) -> Self {
-        let ciphertexts = dealing.ciphertexts(member);
-        // As large as it gets: what moves leaves a copy behind.
-        let mut points = Self(Vec::with_capacity(ciphertexts.len()));
-        for (column, ciphertext) in ciphertexts.iter().enumerate() {
-            let ephemeral = dealing.ephemeral(column);
-            points
-                .0
-                .push(secret.scalar().subtract_multiple(ciphertext, ephemeral));
-        }
-        points
+        let ciphertexts = dealing.ciphertexts(member).iter().enumerate();
+        let chunks: Vec<G1Sum> = ciphertexts
+            .map(|(column, ciphertext)| {
+                let ephemeral = dealing.ephemeral(column);
+                secret.scalar().subtract_multiple(ciphertext, ephemeral)
+            })
+            .collect();
+        Self(G1Sum::to_points(&chunks))
     }
 }
 

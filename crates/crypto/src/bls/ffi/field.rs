@@ -2,7 +2,7 @@
 
 use blst::{
     blst_fp, blst_fp_add, blst_fp_eucl_inverse, blst_fp_mul, blst_fp_sqr, blst_fp_sub, blst_fr,
-    blst_p1_affine, blst_p1_cneg, blst_p1_generator, blst_p1_mult, blst_p1_to_affine,
+    blst_p1, blst_p1_affine, blst_p1_cneg, blst_p1_generator, blst_p1_mult,
 };
 use zeroize::Zeroize;
 
@@ -50,31 +50,26 @@ pub(in super::super) fn one() -> blst_fp {
     unsafe { (*blst_p1_generator()).z }
 }
 
-/// `minuend` less `point` times a secret, in constant time. What was computed on the way is erased; the result is for
-/// the caller to erase.
+/// `minuend` less `point` times a secret, in constant time. The result is for the caller to erase.
 pub(in super::super) fn difference_of_secret_multiple(
     minuend: &blst_p1_affine,
     point: &blst_p1_affine,
     secret: &blst_fr,
-) -> blst_p1_affine {
+) -> blst_p1 {
     let scalar = fr_to_scalar(secret);
-    let mut product = sums::g1::from_affine(point);
-    let mut out = blst_p1_affine::default();
+    let mut difference = sums::g1::from_affine(point);
     // SAFETY: `scalar` holds the 32 bytes that 255 bits take; see the text of the module above.
     unsafe {
         blst_p1_mult(
-            &raw mut product,
-            &raw const product,
+            &raw mut difference,
+            &raw const difference,
             scalar.b.as_ptr(),
             SCALAR_BITS,
         );
-        blst_p1_cneg(&raw mut product, true);
+        blst_p1_cneg(&raw mut difference, true);
     }
-    sums::g1::add_affine(&mut product, minuend);
-    // SAFETY: see the text of the module above.
-    unsafe { blst_p1_to_affine(&raw mut out, &raw const product) };
-    sums::erase_g1(&mut product);
-    out
+    sums::g1::add_affine(&mut difference, minuend);
+    difference
 }
 
 /// Erases a point of G1.
