@@ -30,6 +30,21 @@ fn cpu() -> Duration {
     Duration::from_nanos(first.expect("the first field is a number"))
 }
 
+/// Least CPU time of a piece of work, over a few batches that are long against the ticks in which systems count it.
+fn each<T>(mut work: impl FnMut() -> T) -> Duration {
+    let batch = Duration::from_millis(200);
+    let (_, once) = wall(&mut work);
+    let count = u32::try_from(batch.as_micros() / once.as_micros().max(1)).unwrap_or(u32::MAX) + 1;
+    let batches = (0..3).map(|_| {
+        let before = cpu();
+        for _ in 0..count {
+            work();
+        }
+        (cpu() - before) / count
+    });
+    batches.min().expect("there are three")
+}
+
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let before = cpu();
     let done = work();
@@ -273,22 +288,17 @@ fn wall<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (done, before.elapsed())
 }
 
-/// The least of some runs.
-fn least(mut run: impl FnMut() -> Duration) -> Duration {
-    (0..5).map(|_| run()).min().expect("five runs")
-}
-
 fn row(size: u16) {
     let mut setting = Setting::new(size);
     let dealing = setting.deal(1);
     let ceremony = setting.ceremony.clone();
-    let deal = least(|| timed(|| setting.deal(1)).1);
+    let deal = each(|| setting.deal(1));
     let validate = |parallel: &dyn Parallel| {
         dealing
             .validate(&ceremony, parallel)
             .expect("an honest dealing")
     };
-    let alone = least(|| timed(|| validate(&Sequential)).1);
+    let alone = each(|| validate(&Sequential));
     // In turns, so that both meet the same machine.
     let pairs: Vec<_> = (0..5)
         .map(|_| {
@@ -302,7 +312,7 @@ fn row(size: u16) {
     let two = pairs.iter().map(|pair| pair.1).min().expect("five runs");
     let valid = validate(&Sequential);
     let secret = &setting.encryption[0];
-    let decrypt = least(|| timed(|| valid.decrypt(secret, MEASURED, &setting.table)).1);
+    let decrypt = each(|| valid.decrypt(secret, MEASURED, &setting.table));
     let (outcome, member, messages) = Run::new(&mut setting).run();
     let (verified, offline) = wall(|| outcome.transcript.verify(&TwoThreads));
     verified.expect("the transcript verifies");
