@@ -139,7 +139,10 @@ impl Core {
                 };
                 self.engine.step(input, effects);
             }
-            Event::Claims { from, held } => self.claims(from, held, effects),
+            Event::Claims { from, held, noted } => {
+                self.claims(from, held, effects);
+                self.noted.push(noted);
+            }
             Event::Complete { from, noted } => {
                 let mut new = false;
                 self.shared.update_peer(from, |peer| {

@@ -91,13 +91,13 @@ impl CeremonyExchangeService for ExchangeApi {
         }
         let held = hello.held.ok_or_else(|| absent("held"))?;
         let complete = hello.complete.ok_or_else(|| absent("complete"))?;
-        self.shared.tell(Event::Claims { from: caller, held });
+        let (noted, heard) = oneshot::channel();
+        let from = caller;
+        self.shared.tell(Event::Claims { from, held, noted });
+        heard.await.map_err(|_| Fault::shutting_down())?;
         if complete {
             let (noted, durable) = oneshot::channel();
-            self.shared.tell(Event::Complete {
-                from: caller,
-                noted,
-            });
+            self.shared.tell(Event::Complete { from, noted });
             durable.await.map_err(|_| Fault::shutting_down())?;
         }
         Ok(Response::new(HelloResponse {

@@ -13,7 +13,7 @@ use quorate_rpc::peer::v1::{
 };
 use quorate_rpc::{ErrorReason, metadata_of, reason_of};
 use quorate_types::{CeremonyId, CodecError, Decode, ValidatorIndex};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
@@ -173,7 +173,9 @@ impl Peer {
         let answer = call(self.client.hello(request)).await?.into_inner();
         let from = self.index;
         if let Some(held) = answer.held {
-            self.shared.tell(Event::Claims { from, held });
+            let (noted, heard) = oneshot::channel();
+            self.shared.tell(Event::Claims { from, held, noted });
+            heard.await.map_err(|_| PeerError::Stopped)?;
         }
         if complete {
             self.shared.tell(Event::Acknowledged { from });

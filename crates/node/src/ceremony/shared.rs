@@ -25,8 +25,12 @@ pub(super) enum Event {
         message: Message,
         _room: OwnedSemaphorePermit,
     },
-    /// A peer said how much it holds of the own outbox.
-    Claims { from: ValidatorIndex, held: u64 },
+    /// A peer said how much it holds of the own outbox. Who asks waits, so that nobody can fill this queue.
+    Claims {
+        from: ValidatorIndex,
+        held: u64,
+        noted: oneshot::Sender<()>,
+    },
     /// A peer said that it is complete; answered once that is durable.
     Complete {
         from: ValidatorIndex,
