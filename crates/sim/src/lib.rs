@@ -28,6 +28,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod ceremony;
 mod checker;
 mod clients;
 mod cryptography;

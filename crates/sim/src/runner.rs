@@ -1,6 +1,7 @@
 //! Runs seeds.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, mpsc};
@@ -42,17 +43,22 @@ pub fn run_seed(options: &SimOptions, seed: u64) -> Result<Report, Box<Failure>>
 }
 
 fn run_once(options: &SimOptions, seed: u64, timeline: Option<Timeline>) -> Result<Report, Cause> {
-    // The world is gone after a panic, so nothing half-done is seen.
-    let run = AssertUnwindSafe(|| {
+    let run = || {
         let mix = Mix::draw(seed, options);
         World::new(seed, options, mix, timeline).run(seed)
-    });
-    catch_unwind(run).unwrap_or_else(|panic| {
+    };
+    unwinding(run).unwrap_or_else(|message| Err(Cause::Crash(message)))
+}
+
+/// Runs a world, and turns a panic into its message.
+pub(crate) fn unwinding<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    // The world is gone after a panic, so nothing half-done is seen.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(Cause::Crash(text.unwrap_or("no message").to_owned()))
+        text.unwrap_or("no message").to_owned()
     })
 }
 
@@ -68,23 +74,41 @@ fn decoded(hash: &str) -> [u8; 32] {
 /// If the number of validators is outside 4..=128.
 pub fn run_seeds(
     options: &SimOptions,
-    mut progress: impl FnMut(u64, &Result<Report, Box<Failure>>),
+    progress: impl FnMut(u64, &Result<Report, Box<Failure>>),
 ) -> Summary {
     assert!(
         (4..=128).contains(&options.validators),
         "a committee has 4 to 128 members"
     );
-    let next = AtomicU64::new(options.seeds.start);
+    let run = |seed| run_seed(options, seed);
+    let mut summary = Summary::default();
+    for outcome in in_parallel(&options.seeds, options.threads, run, progress) {
+        match outcome {
+            Ok(report) => summary.reports.push(report),
+            Err(failure) => summary.failures.push(*failure),
+        }
+    }
+    summary
+}
+
+/// Runs seeds on some threads, tells `progress` of each as it ends, and returns what came of them in order of seed.
+pub(crate) fn in_parallel<T: Send>(
+    seeds: &Range<u64>,
+    threads: usize,
+    run: impl Fn(u64) -> T + Sync,
+    mut progress: impl FnMut(u64, &T),
+) -> impl Iterator<Item = T> {
+    let next = AtomicU64::new(seeds.start);
     let (sender, receiver) = mpsc::channel();
     let mut outcomes = BTreeMap::new();
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.max(1) {
-            let (next, sender) = (&next, sender.clone());
+        for _ in 0..threads.max(1) {
+            let (next, sender, run) = (&next, sender.clone(), &run);
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let ended = seed >= options.seeds.end;
-                    if ended || sender.send((seed, run_seed(options, seed))).is_err() {
+                    let ended = seed >= seeds.end;
+                    if ended || sender.send((seed, run(seed))).is_err() {
                         return;
                     }
                 }
@@ -96,12 +120,5 @@ pub fn run_seeds(
             outcomes.insert(seed, outcome);
         }
     });
-    let mut summary = Summary::default();
-    for outcome in outcomes.into_values() {
-        match outcome {
-            Ok(report) => summary.reports.push(report),
-            Err(failure) => summary.failures.push(*failure),
-        }
-    }
-    summary
+    outcomes.into_values()
 }
