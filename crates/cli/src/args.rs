@@ -1,11 +1,20 @@
 //! The command line.
 
+mod ceremony;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quorate_node::keystore::{KeystoreError, Passphrase, SCRYPT_LOG2_DEFAULT, ScryptCost};
 use quorate_types::{AccountId, AssetId, Height, IdentityKey, ThresholdKey};
 use tonic::codegen::http::Uri;
+
+pub(crate) use ceremony::{
+    CeremonyCommand, DealArgs, EnrolArgs, EraseArgs, EraseOldArgs, EvidenceCommand, FinishArgs,
+    JoinArgs, NewArgs, OrderArgs, ProveArgs, ReadyArgs, RecoverArgs, ReshareCommand,
+    RunArgs as CeremonyRunArgs, TranscriptCommand, Until, WhereArgs,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -14,12 +23,14 @@ Exit codes:
   2  the command line is wrong
   3  a file (configuration, genesis, key store, certificate) is missing, malformed or refused
   4  the endpoint cannot be reached or refused the call
-  5  a certificate or proof does not verify
+  5  a certificate, proof, transcript or piece of evidence does not verify
   6  two validators disagree
   7  nothing was committed
   8  a validator ended by itself
   9  the validator could not start
  10  the transaction was rejected
+ 11  ceremony: not complete: run the command again later, and it goes on
+ 12  ceremony: a member does not prove its share
  13  sim: a validator panicked
  14  sim: a committee did not go on after everything healed
  15  sim: a promise was broken
@@ -55,6 +66,9 @@ pub(crate) enum Command {
     /// Makes and shows keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Makes a committee's threshold key, with no dealer and no clock; hands it over to other members.
+    #[command(subcommand)]
+    Ceremony(CeremonyCommand),
     /// Makes and shows genesis files.
     #[command(subcommand)]
     Genesis(GenesisCommand),
@@ -122,6 +136,8 @@ pub(crate) enum KeysCommand {
         out: PathBuf,
         #[command(flatten)]
         passphrase: PassphraseArgs,
+        #[command(flatten)]
+        scrypt: ScryptArgs,
     },
     /// Shows the public key of a key store; needs no passphrase.
     Show {
@@ -134,7 +150,38 @@ pub(crate) enum KeysCommand {
 pub(crate) struct PassphraseArgs {
     /// File with the passphrase, mode 0600. Without it: $QUORATE_PASSPHRASE_FILE or a systemd credential.
     #[arg(long, value_name = "FILE")]
-    pub(crate) passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+    /// An inherited descriptor that gives the passphrase, for example of a pipe.
+    #[arg(long, value_name = "FD", conflicts_with = "passphrase_file")]
+    passphrase_fd: Option<u32>,
+}
+
+impl PassphraseArgs {
+    /// The passphrase that the command line, the environment or systemd names.
+    pub(crate) fn open(&self) -> Result<Passphrase, KeystoreError> {
+        match self.passphrase_fd {
+            Some(descriptor) => Passphrase::from_descriptor(descriptor),
+            None => Passphrase::locate(self.passphrase_file.as_deref()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScryptArgs {
+    /// How hard the passphrase of a new key store is to guess: scrypt with n = 2^LOG2. Lower it for tests only.
+    #[arg(
+        long = "scrypt-log2",
+        value_name = "LOG2",
+        default_value_t = SCRYPT_LOG2_DEFAULT,
+        value_parser = clap::value_parser!(u8).range(8..=20)
+    )]
+    log2: u8,
+}
+
+impl ScryptArgs {
+    pub(crate) fn cost(&self) -> ScryptCost {
+        ScryptCost::new(self.log2).unwrap_or(ScryptCost::DEFAULT)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,13 +200,16 @@ pub(crate) struct GenesisNewArgs {
     /// A name for people.
     #[arg(long)]
     pub(crate) name: String,
-    /// A member's identity key in hexadecimal; once for each, in order of index.
-    #[arg(long = "member", value_name = "KEY", required = true, value_parser = identity_key)]
+    /// The transcript of the committee's key ceremony: verified, then its members, quorum and keys are taken.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["group", "members", "quorum"], required_unless_present = "group")]
+    pub(crate) ceremony: Option<PathBuf>,
+    /// A member's identity key in hexadecimal; once for each, in order of index. With --group.
+    #[arg(long = "member", value_name = "KEY", value_parser = identity_key)]
     pub(crate) members: Vec<IdentityKey>,
-    /// JSON with `group_key` and `share_keys`: the public keys that the members' key ceremony gave.
+    /// JSON with `group_key` and `share_keys`: public keys that a ceremony gave, where its transcript is not at hand.
     #[arg(long, value_name = "FILE")]
-    pub(crate) group: PathBuf,
-    /// The quorum; n - f if absent. It must be the threshold of the group key.
+    pub(crate) group: Option<PathBuf>,
+    /// The quorum; n - f if absent. It must be the threshold of the group key. With --group.
     #[arg(long)]
     pub(crate) quorum: Option<u16>,
     /// The shard.
@@ -312,8 +362,32 @@ pub(crate) struct StatusArgs {
     pub(crate) admin: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// What a key ceremony costs one member: in this process, without a network.
+    Ceremony(BenchCeremonyArgs),
+}
+
 #[derive(Debug, Args)]
+pub(crate) struct BenchCeremonyArgs {
+    /// How many members; several sizes are measured one after another.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_values_t = [4, 16, 64, 128],
+        value_parser = clap::value_parser!(u16).range(4..=128)
+    )]
+    pub(crate) members: Vec<u16>,
+    /// An existing directory; the transcripts are written there, as transcript-N.bin.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) transcripts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<BenchCommand>,
     /// How many validators.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=128))]
     pub(crate) validators: u16,
@@ -355,8 +429,11 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) check_determinism: bool,
     /// What the world does to its validators.
-    #[arg(long, value_enum, default_value_t = World::Swarm)]
+    #[arg(long, value_enum, default_value_t = World::Swarm, conflicts_with = "ceremony")]
     pub(crate) scenario: World,
+    /// Simulate key ceremonies instead: liars, crashes and orders of events that are drawn from each seed.
+    #[arg(long)]
+    pub(crate) ceremony: bool,
     /// Seeds that run at one time; all processors if absent. It changes no outcome.
     #[arg(long)]
     pub(crate) threads: Option<u16>,

@@ -4,6 +4,7 @@
 //! from arrival in a pool to commit and certificate at the validator that received the transaction; how long submissions
 //! took is measured here, from the instant they were due.
 
+mod ceremony;
 mod measure;
 mod search;
 
@@ -12,8 +13,8 @@ use quorate_types::Execution;
 use serde::Serialize;
 use std::time::Duration;
 
-use crate::args::{BenchArgs, Load as Offered};
-use crate::devnet::{Committee, Network, Plan};
+use crate::args::{BenchArgs, BenchCommand, Load as Offered};
+use crate::devnet::{Committee, DEVNET_KEYS, Network, Plan};
 use crate::failure::{Failure, Kind};
 use crate::load::{Load, Opaque, Source};
 use crate::output::{self, grouped};
@@ -41,11 +42,14 @@ struct Report {
 }
 
 pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
+    if let Some(BenchCommand::Ceremony(args)) = &args.command {
+        return ceremony::run(args, json);
+    }
     let directory = tempfile::Builder::new()
         .prefix("quorate-bench-")
         .tempdir()
         .context("cannot make a temporary directory")?;
-    eprintln!("keys from a trusted dealer inside bench: not for real networks");
+    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: args.wave,
@@ -57,7 +61,8 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         accounts: if args.opaque { 2 } else { args.accounts },
         transfer_fee: TRANSFER_FEE,
     };
-    let network = Network::create(directory.path(), &plan).context("cannot lay out the network")?;
+    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
+    eprintln!("{}", key.text());
     let mut committee = Committee::start(&network).await?;
     let report = if args.opaque {
         let size = usize::try_from(args.transaction_bytes).unwrap_or(usize::MAX);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use quorate_rpc::admin::v1::admin_service_client::AdminServiceClient;
+use quorate_rpc::admin::v1::ceremony_service_client::CeremonyServiceClient;
 use quorate_rpc::common::v1::ServiceInfo;
 use quorate_rpc::ledger::v1::ledger_service_client::LedgerServiceClient;
 use quorate_rpc::ledger::v1::{
@@ -63,6 +64,10 @@ impl Client {
         AdminServiceClient::new(self.channel.clone())
     }
 
+    pub(crate) fn ceremony(&self) -> CeremonyServiceClient<Channel> {
+        CeremonyServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) async fn info(&self) -> Result<ServiceInfo, Failure> {
         let request = within(GetServiceInfoRequest {}, DEADLINE);
         let answer = self.ledger().get_service_info(request).await;
@@ -117,6 +122,9 @@ impl Client {
             }
             (Some(ErrorReason::PoolFull | ErrorReason::NotReady), _) => "; try again in a moment",
             (Some(ErrorReason::ShuttingDown), _) => "; use another validator",
+            (Some(ErrorReason::CeremonyIncomplete), _) => {
+                "; `quorate ceremony explain` says what it waits for"
+            }
             (None, Code::Unavailable | Code::DeadlineExceeded) => {
                 "; is the validator still running?"
             }

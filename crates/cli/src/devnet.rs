@@ -1,6 +1,8 @@
 //! `quorate devnet`: a committee of separate processes on this machine, under load and under suspicion.
 
+mod ceremony;
 mod check;
+mod keys;
 mod layout;
 mod process;
 mod watch;
@@ -21,12 +23,16 @@ use crate::output::{self, grouped};
 
 pub(crate) use layout::{Network, Plan};
 pub(crate) use process::{Committee, Member};
+pub(crate) use watch::Notes;
 
+use ceremony::KeyFacts;
 use check::Checked;
 use watch::Progress;
 
 /// How long the end waits for what was accepted to be committed everywhere.
 const DRAIN: Duration = Duration::from_secs(15);
+/// What must be said about keys whose shares are all on one machine.
+pub(crate) const DEVNET_KEYS: &str = "key ceremony between the validators' processes; one machine has all shares: not for real networks";
 /// Fee of a transfer, so that fees take part in the sums that are checked.
 const TRANSFER_FEE: u128 = 1;
 
@@ -35,6 +41,7 @@ const TRANSFER_FEE: u128 = 1;
 struct Summary {
     chain_id: String,
     data_dir: Option<String>,
+    key_ceremony: KeyFacts,
     seconds: f64,
     accepted: u64,
     refused: u64,
@@ -52,8 +59,9 @@ pub(crate) async fn run(args: DevnetArgs, json: bool) -> Result<(), Failure> {
         accounts: args.accounts,
         transfer_fee: TRANSFER_FEE,
     };
-    eprintln!("keys from a trusted dealer inside devnet: not for real networks");
-    let network = Network::create(directory.path(), &plan).context("cannot lay out the network")?;
+    eprintln!("{DEVNET_KEYS}");
+    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
+    eprintln!("{}", key.text());
     if args.init_only {
         eprintln!(
             "wrote {} validators to {}; start each with `quorate run --config`",
@@ -69,6 +77,7 @@ pub(crate) async fn run(args: DevnetArgs, json: bool) -> Result<(), Failure> {
     let summary = Summary {
         chain_id: network.genesis.chain_id().to_hex(),
         data_dir: directory.kept().map(|path| path.display().to_string()),
+        key_ceremony: key,
         seconds,
         accepted: tally.accepted,
         refused: tally.refused(),

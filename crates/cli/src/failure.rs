@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     ValidatorEnded = 8,
     Start = 9,
     Rejected = 10,
+    Incomplete = 11,
+    Liar = 12,
     SeedPanicked = 13,
     SeedStalled = 14,
     PromiseBroken = 15,
@@ -34,6 +36,15 @@ impl Failure {
         Self {
             kind,
             error: error.into(),
+        }
+    }
+
+    /// The same failure, told with more.
+    #[must_use]
+    pub(crate) fn context(self, more: &'static str) -> Self {
+        Self {
+            kind: self.kind,
+            error: self.error.context(more),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The command `quorate`: runs, checks and measures validators.
 //!
-//! Everything a validator says is verified by `quorate-light` before it is shown as true. Keys of real validators come
-//! from key stores only; the trusted dealer is within `devnet` and `bench`, which say so.
+//! Everything a validator says is verified by `quorate-light` before it is shown as true. Shares of keys come from
+//! ceremonies alone, those of `devnet` and `bench` too: no process knows a whole key.
 #![forbid(unsafe_code)]
 
 mod args;
 mod bench;
+mod ceremony;
 mod client;
 mod commands;
 mod devnet;
@@ -45,6 +46,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Devnet(args) => devnet::run(args, json).await,
         Command::Run(args) => commands::run::run(args).await,
         Command::Keys(command) => commands::keys::run(command, json),
+        Command::Ceremony(command) => ceremony::run(command, json).await,
         Command::Genesis(command) => commands::genesis::run(command, json),
         Command::Tx(command) => commands::transaction::run(command, &endpoint, json).await,
         Command::Account(command) => commands::account::run(command, &endpoint, json).await,

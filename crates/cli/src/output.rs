@@ -5,6 +5,9 @@ use std::io::Write;
 use anyhow::Context;
 use serde::Serialize;
 
+/// Most characters of an error in a table.
+const CAUSE_CHARS_MAX: usize = 60;
+
 /// Prints `fact` as JSON, or what `text` makes of it.
 pub(crate) fn print<T: Serialize>(
     json: bool,
@@ -62,9 +65,26 @@ pub(crate) fn grouped(number: impl Into<u128>) -> String {
     text
 }
 
+/// An error as short as a table needs it: the innermost message if it is a chain of them, as gRPC's errors are shown.
+pub(crate) fn short_cause(error: &str) -> String {
+    let innermost = error
+        .rsplit_once("message: \"")
+        .and_then(|(_, rest)| rest.split('"').next())
+        .filter(|message| !message.is_empty())
+        .unwrap_or(error);
+    if innermost.chars().count() <= CAUSE_CHARS_MAX {
+        return innermost.to_owned();
+    }
+    innermost
+        .chars()
+        .take(CAUSE_CHARS_MAX - 1)
+        .chain(['…'])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::{CAUSE_CHARS_MAX, grouped, short_cause};
 
     #[test]
     fn thousands_stand_apart() {
@@ -76,5 +96,18 @@ mod tests {
         ] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn errors_are_as_short_as_a_table_needs_them() {
+        let refused = "code: 'The service is currently unavailable', message: \"Connection refused (os error 111)\", \
+                       source: tonic::transport::Error(Transport, ConnectError(Os { code: 111, kind: \
+                       ConnectionRefused, message: \"Connection refused\" }))";
+        assert_eq!(short_cause(refused), "Connection refused");
+        assert_eq!(short_cause(""), "");
+        assert_eq!(short_cause("another chain"), "another chain");
+        let long = short_cause(&"ä".repeat(CAUSE_CHARS_MAX + 1));
+        assert_eq!(long.chars().count(), CAUSE_CHARS_MAX);
+        assert!(long.ends_with('…'), "{long}");
     }
 }

@@ -10,3 +10,10 @@ pub(crate) fn generator() -> ChaCha20Rng {
     getrandom::fill(&mut *seed).expect("the operating system has randomness");
     ChaCha20Rng::from_seed(*seed)
 }
+
+/// 32 fresh bytes.
+pub(crate) fn bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use quorate_crypto::{KeysError, ThresholdPublic};
+use quorate_dkg::VerifiedTranscript;
 use quorate_node::genesis_file;
 use quorate_types::{
     Allocation, AssetId, Epoch, Execution, Genesis, GenesisAsset, Member, RuleParameters, ShardId,
@@ -12,6 +13,7 @@ use quorate_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::args::{GenesisCommand, GenesisNewArgs};
+use crate::ceremony::read_verified;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::output;
 
@@ -42,7 +44,8 @@ struct Shown {
 pub(crate) fn run(command: GenesisCommand, json: bool) -> Result<(), Failure> {
     let (file, genesis) = match command {
         GenesisCommand::New(args) => {
-            let genesis = build(&args).or_fail(Kind::File)?;
+            let committee = Committee::of(&args)?;
+            let genesis = build(&args, committee).or_fail(Kind::File)?;
             genesis_file::write_new(&genesis, &args.out).or_fail(Kind::File)?;
             (args.out, genesis)
         }
@@ -57,33 +60,68 @@ pub(crate) fn run(command: GenesisCommand, json: bool) -> Result<(), Failure> {
     show(file, &genesis, json)
 }
 
-fn build(args: &GenesisNewArgs) -> anyhow::Result<Genesis> {
-    let (group_key, share_keys) = read_group(&args.group)?;
-    if share_keys.len() != args.members.len() {
-        return Err(anyhow!(
-            "{} has {} share keys for {} members: give --member once for each, in order",
-            args.group.display(),
-            share_keys.len(),
-            args.members.len()
-        ));
+/// Who signs, and with which keys.
+struct Committee {
+    quorum: u16,
+    group_key: ThresholdKey,
+    members: Vec<Member>,
+}
+
+impl Committee {
+    /// Of a transcript, which is verified here, or of the keys that a ceremony gave.
+    fn of(args: &GenesisNewArgs) -> Result<Self, Failure> {
+        match (&args.ceremony, &args.group) {
+            (Some(transcript), _) => Ok(Self::of_transcript(&read_verified(transcript)?.verified)),
+            (None, Some(group)) => Self::of_group(args, group).or_fail(Kind::File),
+            (None, None) => {
+                let error =
+                    anyhow!("give --ceremony TRANSCRIPT, or --group FILE with --member KEY");
+                Err(Failure::new(Kind::Usage, error))
+            }
+        }
     }
-    let members: Vec<Member> = args
-        .members
-        .iter()
-        .zip(share_keys)
-        .map(|(identity, share_key)| Member {
-            identity: *identity,
-            share_key,
+
+    fn of_transcript(transcript: &VerifiedTranscript) -> Self {
+        Self {
+            quorum: transcript.ceremony().quorum(),
+            group_key: transcript.keys().group,
+            members: transcript.members(),
+        }
+    }
+
+    fn of_group(args: &GenesisNewArgs, group: &Path) -> anyhow::Result<Self> {
+        let (group_key, share_keys) = read_group(group)?;
+        if share_keys.len() != args.members.len() {
+            return Err(anyhow!(
+                "{} has {} share keys for {} members: give --member once for each, in order",
+                group.display(),
+                share_keys.len(),
+                args.members.len()
+            ));
+        }
+        let members = args.members.iter().zip(share_keys);
+        let size = u16::try_from(args.members.len()).unwrap_or(u16::MAX);
+        Ok(Self {
+            quorum: args.quorum.unwrap_or(size - size.saturating_sub(1) / 3),
+            group_key,
+            members: members
+                .map(|(identity, share_key)| Member {
+                    identity: *identity,
+                    share_key,
+                })
+                .collect(),
         })
-        .collect();
-    let size = u16::try_from(members.len()).unwrap_or(u16::MAX);
+    }
+}
+
+fn build(args: &GenesisNewArgs, committee: Committee) -> anyhow::Result<Genesis> {
     let genesis = Genesis {
         name: args.name.clone(),
         shard: ShardId(args.shard),
         epoch: Epoch(0),
-        quorum: args.quorum.unwrap_or(size - (size - 1) / 3),
-        group_key,
-        members,
+        quorum: committee.quorum,
+        group_key: committee.group_key,
+        members: committee.members,
         rule: RuleParameters {
             wave: args.wave,
             ..RuleParameters::default()

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use quorate_crypto::IdentitySecret;
-use quorate_node::keystore::{KeyKind, Keystore, Passphrase, PublicKey, ScryptCost};
+use quorate_node::keystore::{KeyKind, Keystore, PublicKey};
 use quorate_types::AccountId;
 use serde::Serialize;
 
@@ -22,7 +22,11 @@ struct Shown {
 
 pub(crate) fn run(command: KeysCommand, json: bool) -> Result<(), Failure> {
     let (file, public) = match command {
-        KeysCommand::New { out, passphrase } => {
+        KeysCommand::New {
+            out,
+            passphrase,
+            scrypt,
+        } => {
             let file = out.join("identity.json");
             if !out.is_dir() {
                 let out = out.display();
@@ -30,12 +34,10 @@ pub(crate) fn run(command: KeysCommand, json: bool) -> Result<(), Failure> {
                     anyhow!("there is no directory {out}: create it first (mkdir -p {out})");
                 return Err(Failure::new(Kind::File, error));
             }
-            let passphrase =
-                Passphrase::locate(passphrase.passphrase_file.as_deref()).or_fail(Kind::File)?;
+            let passphrase = passphrase.open().or_fail(Kind::File)?;
             let mut rng = random::generator();
             let secret = IdentitySecret::generate(&mut rng);
-            let keystore =
-                Keystore::seal_identity(&secret, &passphrase, ScryptCost::DEFAULT, &mut rng);
+            let keystore = Keystore::seal_identity(&secret, &passphrase, scrypt.cost(), &mut rng);
             keystore.write_new(&file).or_fail(Kind::File)?;
             (file, keystore.public())
         }

@@ -80,7 +80,7 @@ fn start_log(log: &Log) -> anyhow::Result<()> {
 /// Reads standard input to its end, which comes when the parent that holds its other end is gone, however it ended.
 ///
 /// A thread of its own: the runtime could not stop while one of its threads waits in a read.
-fn watch_parent() -> oneshot::Receiver<()> {
+pub(crate) fn watch_parent() -> oneshot::Receiver<()> {
     let (gone_in, gone) = oneshot::channel();
     std::thread::spawn(move || {
         let mut ignored = [0; 64];
@@ -93,7 +93,8 @@ fn watch_parent() -> oneshot::Receiver<()> {
     gone
 }
 
-async fn parent_gone(parent: Option<oneshot::Receiver<()>>) {
+/// Waits until the parent is gone; for ever if it is not watched.
+pub(crate) async fn parent_gone(parent: Option<oneshot::Receiver<()>>) {
     match parent {
         Some(gone) => {
             let _ = gone.await;

@@ -5,6 +5,9 @@ use std::num::NonZero;
 
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
+use quorate_sim::ceremony::{
+    CeremonyCause, CeremonyOptions, CeremonyReport, CeremonySummary, run_ceremonies,
+};
 use quorate_sim::{Cause, Report, Scenario, SimOptions, Summary, run_seeds};
 use serde::Serialize;
 
@@ -13,11 +16,11 @@ use crate::failure::{Failure, Kind};
 use crate::output;
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Shown<'a, R> {
     passed: usize,
     failed: usize,
     failures: Vec<ShownFailure>,
-    reports: &'a [Report],
+    reports: &'a [R],
 }
 
 #[derive(Serialize)]
@@ -29,10 +32,12 @@ struct ShownFailure {
 }
 
 pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if args.ceremony {
+        return run_ceremony_worlds(&args, json);
+    }
     let options = SimOptions {
         check_determinism: args.check_determinism,
-        threads: args.threads.map_or(processors, usize::from),
+        threads: threads(&args),
         scenario: match args.scenario {
             World::Swarm => Scenario::Swarm,
             World::Calm => Scenario::Calm,
@@ -56,20 +61,73 @@ pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
         }
     }
     output::print(json, &Shown::new(&summary), |_| summary.table())?;
-    match worst(&summary) {
+    verdict(worst(&summary), summary.failures.len(), args.seeds.count())
+}
+
+fn run_ceremony_worlds(args: &SimArgs, json: bool) -> Result<(), Failure> {
+    let options = CeremonyOptions {
+        check_determinism: args.check_determinism,
+        threads: threads(args),
+        ..CeremonyOptions::new(args.validators, args.seeds.clone())
+    };
+    let bar = bar(args.seeds.end - args.seeds.start);
+    let summary = run_ceremonies(&options, |_, outcome| {
+        bar.inc(1);
+        if let Err(failure) = outcome {
+            bar.suspend(|| eprintln!("{failure}\n  replay: {}", failure.replay_command()));
+        }
+    });
+    bar.finish_and_clear();
+    if args.timeline {
+        for failure in &summary.failures {
+            eprintln!("{}", failure.timeline_text());
+        }
+    }
+    output::print(json, &Shown::of_ceremonies(&summary), |_| summary.table())?;
+    let causes = summary.failures.iter().map(|failure| &failure.cause);
+    let worst = causes.max_by_key(|cause| cause.exit_code());
+    let kind = worst.map(|cause| match cause {
+        CeremonyCause::Crash(_) => Kind::SeedPanicked,
+        CeremonyCause::Liveness(_) => Kind::SeedStalled,
+        CeremonyCause::Safety(_) => Kind::PromiseBroken,
+        CeremonyCause::Determinism { .. } => Kind::NotDeterministic,
+    });
+    verdict(kind, summary.failures.len(), args.seeds.clone().count())
+}
+
+fn threads(args: &SimArgs) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    args.threads.map_or(processors, usize::from)
+}
+
+fn verdict(worst: Option<Kind>, failed: usize, seeds: usize) -> Result<(), Failure> {
+    match worst {
         None => Ok(()),
-        Some(kind) => {
-            let error = anyhow!(
-                "{} of {} seeds failed",
-                summary.failures.len(),
-                args.seeds.count()
-            );
-            Err(Failure::new(kind, error))
+        Some(kind) => Err(Failure::new(
+            kind,
+            anyhow!("{failed} of {seeds} seeds failed"),
+        )),
+    }
+}
+
+impl<'a> Shown<'a, CeremonyReport> {
+    fn of_ceremonies(summary: &'a CeremonySummary) -> Self {
+        let failures = summary.failures.iter().map(|failure| ShownFailure {
+            seed: failure.seed,
+            kind: failure.cause.name(),
+            cause: failure.cause.to_string(),
+            replay: failure.replay_command(),
+        });
+        Self {
+            passed: summary.reports.len(),
+            failed: summary.failures.len(),
+            failures: failures.collect(),
+            reports: &summary.reports,
         }
     }
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Shown<'a, Report> {
     fn new(summary: &'a Summary) -> Self {
         let failures = summary.failures.iter().map(|failure| ShownFailure {
             seed: failure.seed,

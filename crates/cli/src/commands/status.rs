@@ -9,9 +9,6 @@ use crate::client::{Client, DEADLINE, within};
 use crate::failure::Failure;
 use crate::output::{self, grouped};
 
-/// Most characters of an error in the table.
-const CAUSE_CHARS_MAX: usize = 60;
-
 #[derive(Serialize)]
 struct ShownInfo {
     chain_id: String,
@@ -217,7 +214,7 @@ fn status_text(status: &ShownStatus) -> String {
             grouped(peer.rounds_behind),
             peer.silent_ms
                 .map_or_else(|| "never heard".into(), |silent| format!("{silent} ms")),
-            cause(&peer.last_error),
+            output::short_cause(&peer.last_error),
         ]
     });
     let head = [
@@ -230,39 +227,4 @@ fn status_text(status: &ShownStatus) -> String {
         "last error",
     ];
     text + &output::table(head, rows)
-}
-
-/// An error as short as a table needs it: the innermost message if it is a chain of them, as gRPC's errors are shown.
-fn cause(error: &str) -> String {
-    let innermost = error
-        .rsplit_once("message: \"")
-        .and_then(|(_, rest)| rest.split('"').next())
-        .filter(|message| !message.is_empty())
-        .unwrap_or(error);
-    if innermost.chars().count() <= CAUSE_CHARS_MAX {
-        return innermost.to_owned();
-    }
-    innermost
-        .chars()
-        .take(CAUSE_CHARS_MAX - 1)
-        .chain(['…'])
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CAUSE_CHARS_MAX, cause};
-
-    #[test]
-    fn errors_are_as_short_as_a_table_needs_them() {
-        let refused = "code: 'The service is currently unavailable', message: \"Connection refused (os error 111)\", \
-                       source: tonic::transport::Error(Transport, ConnectError(Os { code: 111, kind: \
-                       ConnectionRefused, message: \"Connection refused\" }))";
-        assert_eq!(cause(refused), "Connection refused");
-        assert_eq!(cause(""), "");
-        assert_eq!(cause("another chain"), "another chain");
-        let long = cause(&"ä".repeat(CAUSE_CHARS_MAX + 1));
-        assert_eq!(long.chars().count(), CAUSE_CHARS_MAX);
-        assert!(long.ends_with('…'), "{long}");
-    }
 }

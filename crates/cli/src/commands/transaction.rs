@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use quorate_crypto::IdentitySecret;
-use quorate_node::keystore::{Keystore, Passphrase};
+use quorate_node::keystore::Keystore;
 use quorate_rpc::metadata_of;
 use quorate_rpc::submit::v1::{SubmitTransactionRequest, WaitFor};
 use quorate_rpc::types::v1::TransactionOutcome;
@@ -133,7 +133,7 @@ pub(crate) fn sign(owner: &IdentitySecret, transaction: Transaction) -> SignedTr
 }
 
 fn open(key: &Path, signing: &SigningArgs) -> Result<IdentitySecret, Failure> {
-    let passphrase = Passphrase::locate(signing.passphrase.passphrase_file.as_deref());
+    let passphrase = signing.passphrase.open();
     let passphrase = passphrase.or_fail(Kind::File)?;
     let keystore = Keystore::read(key).or_fail(Kind::File)?;
     keystore.open_identity(&passphrase, key).or_fail(Kind::File)

@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use quorate_crypto::IdentitySecret;
-use quorate_crypto::dealer::deal;
+use quorate_dkg::VerifiedTranscript;
 use quorate_node::config::{Config, Listen, Log, Peer};
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_node::genesis_file;
 use quorate_node::keystore::{Keystore, Passphrase, ScryptCost};
 use quorate_types::{
-    AccountId, Allocation, AssetId, Epoch, Execution, Genesis, GenesisAsset, Member,
-    RuleParameters, ShardId,
+    AccountId, Allocation, AssetId, Epoch, Execution, Genesis, GenesisAsset, RuleParameters,
+    ShardId,
 };
 use rand_chacha::rand_core::Rng;
 
+use super::ceremony::{self, KeyFacts};
+use super::keys::{self, SHARE, Seat};
+use crate::failure::Failure;
 use crate::load::{Payer, Transfers};
 use crate::random;
 
@@ -39,6 +42,41 @@ pub(crate) struct Plan {
     pub(crate) transfer_fee: u128,
 }
 
+impl Plan {
+    fn genesis(
+        &self,
+        accounts: &[Arc<IdentitySecret>],
+        transcript: &VerifiedTranscript,
+    ) -> Genesis {
+        let fund = |owner: &Arc<IdentitySecret>| Allocation {
+            owner: owner.public(),
+            sub: 0,
+            asset: ASSET,
+            amount: FUNDS,
+        };
+        Genesis {
+            name: "devnet".into(),
+            shard: ShardId(0),
+            epoch: Epoch(0),
+            quorum: transcript.ceremony().quorum(),
+            group_key: transcript.keys().group,
+            members: transcript.members(),
+            rule: RuleParameters {
+                wave: self.wave,
+                ..RuleParameters::default()
+            },
+            execution: self.execution,
+            transfer_fee: self.transfer_fee,
+            fee_asset: ASSET,
+            assets: vec![GenesisAsset {
+                id: ASSET,
+                decimals: 6,
+            }],
+            allocations: accounts.iter().map(fund).collect(),
+        }
+    }
+}
+
 /// A network that was laid out.
 pub(crate) struct Network {
     pub(crate) directory: PathBuf,
@@ -57,86 +95,46 @@ pub(crate) struct ValidatorFiles {
 }
 
 impl Network {
-    /// Makes keys with the trusted dealer and writes everything that `quorate run` needs.
-    pub(crate) fn create(directory: &Path, plan: &Plan) -> anyhow::Result<Self> {
+    /// Has the committee make its key in a ceremony between processes, and writes everything that `quorate run` needs.
+    pub(crate) async fn create(directory: &Path, plan: &Plan) -> Result<(Self, KeyFacts), Failure> {
+        let passphrase = directory.join("passphrase");
+        let seats = enrol(directory, plan.validators, &passphrase)
+            .context("cannot lay out the key ceremony")?;
+        let (transcript, facts) = Box::pin(ceremony::run(&seats, &passphrase)).await?;
+        let network = Self::found(directory, plan, seats, &transcript)
+            .context("cannot lay out the network")?;
+        Ok((network, facts))
+    }
+
+    /// Writes genesis, configurations and accounts.
+    fn found(
+        directory: &Path,
+        plan: &Plan,
+        seats: Vec<Seat>,
+        transcript: &VerifiedTranscript,
+    ) -> anyhow::Result<Self> {
         let mut rng = random::generator();
-        let faults = (plan.validators - 1) / 3;
-        let quorum = plan.validators - faults;
-        let dealt = deal(plan.validators, quorum, &mut rng);
-        let identities: Vec<_> = (0..plan.validators)
-            .map(|_| IdentitySecret::generate(&mut rng))
-            .collect();
         let accounts: Vec<_> = (0..plan.accounts)
             .map(|_| Arc::new(IdentitySecret::generate(&mut rng)))
             .collect();
-        let members = identities.iter().zip(&dealt.shares_public);
-        let genesis = Genesis {
-            name: "devnet".into(),
-            shard: ShardId(0),
-            epoch: Epoch(0),
-            quorum,
-            group_key: dealt.group,
-            members: members
-                .map(|(identity, share_key)| Member {
-                    identity: identity.public(),
-                    share_key: *share_key,
-                })
-                .collect(),
-            rule: RuleParameters {
-                wave: plan.wave,
-                ..RuleParameters::default()
-            },
-            execution: plan.execution,
-            transfer_fee: plan.transfer_fee,
-            fee_asset: ASSET,
-            assets: vec![GenesisAsset {
-                id: ASSET,
-                decimals: 6,
-            }],
-            allocations: accounts
-                .iter()
-                .map(|owner| Allocation {
-                    owner: owner.public(),
-                    sub: 0,
-                    asset: ASSET,
-                    amount: FUNDS,
-                })
-                .collect(),
-        };
+        let genesis = plan.genesis(&accounts, transcript);
         genesis.validate()?;
         genesis_file::write_new(&genesis, &directory.join("genesis.json"))?;
-
-        let mut secret = [0; 16];
-        rng.fill_bytes(&mut secret);
-        let text = hex::encode(secret);
-        let file = directory.join("passphrase");
-        write_file(&file, text.as_bytes(), Audience::Owner, Existing::Keep)?;
-        let passphrase = Passphrase::new(&text);
-
-        let listeners = free_ports(plan.validators)?;
-        let peers: Vec<Peer> = identities
+        let peers: Vec<Peer> = seats
             .iter()
-            .zip(&listeners)
-            .map(|(identity, listen)| Peer {
-                identity: identity.public(),
-                address: listen.peer.to_string(),
+            .map(|seat| Peer {
+                identity: seat.identity,
+                address: seat.listen.peer.to_string(),
             })
             .collect();
         let mut validators = Vec::new();
-        for (index, (identity, share)) in identities.iter().zip(&dealt.secrets).enumerate() {
-            let name = format!("validator-{index}");
+        for seat in seats {
             let files = ValidatorFiles {
-                directory: directory.join(&name),
-                config: directory.join(&name).join("validator.toml"),
-                name,
-                listen: listeners[index],
+                config: seat.directory.join("validator.toml"),
+                directory: seat.directory,
+                name: seat.name,
+                listen: seat.listen,
             };
-            std::fs::create_dir(&files.directory)
-                .with_context(|| format!("cannot make {}", files.directory.display()))?;
-            Keystore::seal_identity(identity, &passphrase, ScryptCost::DEVNET, &mut rng)
-                .write_new(&files.directory.join("identity.json"))?;
-            Keystore::seal_share(share, &passphrase, ScryptCost::DEVNET, &mut rng)
-                .write_new(&files.directory.join("share.json"))?;
             let config = files.config(&peers);
             write_file(
                 &files.config,
@@ -149,6 +147,7 @@ impl Network {
         let folder = directory.join("accounts");
         std::fs::create_dir(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
+        let passphrase = Passphrase::from_file(&directory.join("passphrase"))?;
         for (index, owner) in accounts.iter().take(ACCOUNT_KEYSTORES).enumerate() {
             Keystore::seal_identity(owner, &passphrase, ScryptCost::DEVNET, &mut rng)
                 .write_new(&folder.join(format!("{index}.json")))?;
@@ -196,6 +195,7 @@ impl ValidatorFiles {
     fn config(&self, peers: &[Peer]) -> Config {
         Config {
             genesis: "../genesis.json".into(),
+            share_keystore: SHARE.into(),
             passphrase_file: Some("../passphrase".into()),
             listen: self.listen,
             log: Log {
@@ -210,6 +210,14 @@ impl ValidatorFiles {
     pub(crate) fn public_url(&self) -> String {
         format!("http://{}", self.listen.public)
     }
+}
+
+/// Makes a passphrase and everything that a ceremony of so many members starts from.
+fn enrol(directory: &Path, validators: u16, passphrase: &Path) -> anyhow::Result<Vec<Seat>> {
+    let text = hex::encode(random::bytes());
+    write_file(passphrase, text.as_bytes(), Audience::Owner, Existing::Keep)?;
+    let listeners = free_ports(validators)?;
+    keys::enrol(directory, &listeners, &Passphrase::new(&text))
 }
 
 /// Addresses for all listeners of `validators` validators, no two alike and free at this moment.

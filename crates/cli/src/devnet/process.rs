@@ -166,7 +166,8 @@ impl Committee {
     }
 }
 
-fn last_lines(log: &std::path::Path) -> String {
+/// The end of a process's log.
+pub(crate) fn last_lines(log: &std::path::Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")

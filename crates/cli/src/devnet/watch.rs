@@ -1,5 +1,6 @@
 //! What a devnet shows while it runs: one line a second, in place on a terminal.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(crate) const CERTIFIED: &str = "quorate_certified_height";
 pub(crate) const TRANSACTIONS: &str = "quorate_transactions_committed_total";
 pub(crate) const CERTIFICATE_LATENCY: &str = "quorate_certificate_latency_seconds";
 
+const SECOND: Duration = Duration::from_secs(1);
 /// How often to look whether everything was committed.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -23,29 +25,27 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Progress {
     members: Vec<Member>,
     scraper: Scraper,
-    bar: Option<ProgressBar>,
+    notes: Notes,
     last: Option<Seen>,
 }
 
-/// All validators at one instant.
-struct Seen {
-    at: Instant,
-    transactions: f64,
-    latency: Histogram,
+/// Lines about what is going on: in place on a terminal, one below the other elsewhere.
+pub(crate) struct Notes {
+    bar: Option<ProgressBar>,
+    /// When progress was last told, where every line stays.
+    told: Cell<Option<Instant>>,
 }
 
-impl Progress {
-    pub(crate) fn new(members: &[Member]) -> Self {
+impl Notes {
+    pub(crate) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {wide_msg}");
             ProgressBar::new_spinner()
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
         Self {
-            members: members.to_vec(),
-            scraper: Scraper::new(),
             bar,
-            last: None,
+            told: Cell::new(None),
         }
     }
 
@@ -59,10 +59,53 @@ impl Progress {
         }
     }
 
+    /// A line that stays, on a terminal too.
+    pub(crate) fn keep(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// As [`Self::note`], but where every line stays, no more than one a second.
+    pub(crate) fn progress(&self, line: &str) {
+        let recent = self.told.get().is_some_and(|told| told.elapsed() < SECOND);
+        if self.bar.is_some() || !recent {
+            self.told.set(Some(Instant::now()));
+            self.note(line);
+        }
+    }
+
     pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// All validators at one instant.
+struct Seen {
+    at: Instant,
+    transactions: f64,
+    latency: Histogram,
+}
+
+impl Progress {
+    pub(crate) fn new(members: &[Member]) -> Self {
+        Self {
+            members: members.to_vec(),
+            scraper: Scraper::new(),
+            notes: Notes::new(),
+            last: None,
+        }
+    }
+
+    pub(crate) fn note(&self, line: &str) {
+        self.notes.note(line);
+    }
+
+    pub(crate) fn end(&self) {
+        self.notes.end();
     }
 
     /// Shows where the validators are.

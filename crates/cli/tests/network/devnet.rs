@@ -36,7 +36,13 @@ fn a_devnet_commits_certifies_and_passes_its_own_checks() {
     .output()
     .unwrap();
     let summary = json(&output);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("trusted dealer"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("key ceremony"));
+    let key = &summary["key_ceremony"];
+    assert_eq!(
+        (&key["members"], &key["shares_proved"]),
+        (&4.into(), &4.into())
+    );
+    assert!(key["dealings"].as_array().unwrap().len() >= 3, "{key}");
     assert!(summary["accepted"].as_u64() > Some(50), "{summary}");
     assert!(
         summary["certificates_verified"].as_u64() > Some(1),

@@ -45,9 +45,10 @@ fn unusable_files_are_named() {
     assert!(story.contains("validator-0/data"), "{story}");
 
     // The share of one member with the identity of another.
-    std::fs::copy(
-        committee.path("validator-2/share.json"),
-        committee.path("validator-1/share.json"),
+    std::fs::remove_dir_all(committee.path("validator-1/key")).unwrap();
+    std::fs::rename(
+        committee.path("validator-2/key"),
+        committee.path("validator-1/key"),
     )
     .unwrap();
     let (code, story) = refused(&committee, 1);

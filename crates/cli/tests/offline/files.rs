@@ -97,7 +97,7 @@ fn help_lists_the_exit_codes_and_wrong_usage_is_two() {
     let help = desk.run(&["--help"]);
     assert_eq!(help.code, Some(0));
     for line in [
-        "5  a certificate or proof does not verify",
+        "5  a certificate, proof, transcript or piece of evidence does not verify",
         "6  two validators disagree",
     ] {
         assert!(help.out.contains(line), "{line} is missing in {}", help.out);

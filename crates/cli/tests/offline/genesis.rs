@@ -18,8 +18,8 @@ fn devnet(desk: &Desk) -> Value {
     ]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(
-        ran.err.contains("trusted dealer"),
-        "the dealer must be named: {}",
+        ran.err.contains("key ceremony"),
+        "where the keys come from must be named: {}",
         ran.err
     );
     serde_json::from_str(&std::fs::read_to_string(desk.path("net/genesis.json")).unwrap()).unwrap()
@@ -45,7 +45,7 @@ fn a_devnet_is_laid_out_with_closed_secrets() {
     assert_eq!(shown["allocations"], 3);
     for index in 0..4 {
         let folder = desk.path("net").join(format!("validator-{index}"));
-        for secret in ["identity.json", "share.json", "../passphrase"] {
+        for secret in ["identity.json", "key/share.json", "../passphrase"] {
             let mode = std::fs::metadata(folder.join(secret))
                 .unwrap()
                 .permissions()
@@ -55,10 +55,13 @@ fn a_devnet_is_laid_out_with_closed_secrets() {
         let file = format!("net/validator-{index}/identity.json");
         let key = desk.run(&["keys", "show", &file, "--json"]).json()["public_key"].clone();
         assert_eq!(key, genesis["members"][index]["identity"]);
-        let file = format!("net/validator-{index}/share.json");
+        let file = format!("net/validator-{index}/key/share.json");
         let key = desk.run(&["keys", "show", &file, "--json"]).json()["public_key"].clone();
         assert_eq!(key, genesis["members"][index]["share_key"]);
     }
+    let transcript = "net/validator-2/key/transcript.bin";
+    let verified = desk.run(&["ceremony", "transcript", "verify", "--json", transcript]);
+    assert_eq!(verified.json()["group_key"], genesis["group_key"]);
     let again = desk.run(&["devnet", "--init-only", "--data-dir", "net"]);
     again.fails(3, &["holds a network already"]);
 }
