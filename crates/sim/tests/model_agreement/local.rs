@@ -54,6 +54,8 @@ pub(crate) struct Limits {
     pub(crate) rounds: u32,
     /// Most messages that the liar sends, to all members together.
     pub(crate) lies: u8,
+    /// The liar may claim that it decided.
+    pub(crate) finishes: bool,
     /// Put off deliveries that change nothing.
     pub(crate) lazy: bool,
 }
@@ -234,6 +236,9 @@ impl Table {
         if taken.lies.len() < usize::from(lies) {
             let round = local.agreement.round().unwrap_or(0);
             for lie in lies_up_to(round.min(self.limits.rounds - 1)) {
+                if !self.limits.finishes && matches!(lie, Message::Finish { .. }) {
+                    continue;
+                }
                 let mut taken = taken.clone();
                 if taken.lies.insert(lie) {
                     out.push((taken, lie, LIAR));
