@@ -199,7 +199,11 @@ impl ShownStatus {
                 self.accepted.len(),
                 self.rejected.len()
             ),
-            "completing" => format!("{} of {} signatures", self.signers.len(), self.quorum),
+            "completing" => format!(
+                "{} signatures, {} are needed",
+                self.signers.len(),
+                self.quorum
+            ),
             "complete" => format!("{} of {} members are", complete + 1, self.size),
             "silent" => "waiting for the others' end".to_owned(),
             other => other.to_owned(),
