@@ -9,6 +9,9 @@ pub enum Mutation {
     UnsupportedEcho3,
     /// A value is approved by f + 1 first echoes instead of n - f.
     LowApproval,
+    /// A value is an output with f + 1 third echoes instead of n - f: safe, but the round is not bound when its coin is
+    /// revealed, so that an adversary that knows the coin can keep all undecided.
+    LowOutput,
     /// Who decides stops answering at once, and its finish counts in all rounds, those it took part in included: old
     /// rounds lack its amplification, and others wait in them for ever.
     HaltOnDecide,

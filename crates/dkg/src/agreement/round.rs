@@ -132,7 +132,7 @@ impl Round {
 
     fn find_output(&self, rules: &Rules) -> Option<Output> {
         let bound = |value: &bool| {
-            self.approved(*value, rules) && self.echo3[usize::from(*value)].len() >= rules.quorum()
+            self.approved(*value, rules) && self.echo3[usize::from(*value)].len() >= rules.output()
         };
         if let Some(value) = VALUES.into_iter().find(bound) {
             return Some(Some(value));

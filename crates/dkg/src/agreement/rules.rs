@@ -44,6 +44,15 @@ impl Rules {
         self.quorum()
     }
 
+    /// How many echo3 of a value make it the output.
+    pub(super) fn output(&self) -> usize {
+        #[cfg(any(test, feature = "mutants"))]
+        if self.broken(Mutation::LowOutput) {
+            return self.amplification();
+        }
+        self.quorum()
+    }
+
     /// How many finishes decide.
     pub(super) fn decision(&self) -> usize {
         #[cfg(any(test, feature = "mutants"))]

@@ -9,10 +9,12 @@
 //! Explored, each without gaps up to its bounds (release build in brackets):
 //! - [`FIRST`]: round 0 alone, 2 \[3\] lies;
 //! - [`WHOLE`]: rounds 0 to 2 with their coins, 1 \[2\] lies;
-//! - [`LATE`]: round 2 with its coin, from a state that a search finds in which the fixed coins have split the estimates, no \[1\] lie
-//!   there, on top of those that led to it;
+//! - [`LATE`]: round 2 with its coin, from a state that a search finds in which the fixed coins have split the estimates, 1 lie
+//!   there, on top of those that led to it; in a release build alone;
 //! - [`TRAP`]: rounds 0 and 1, from a state in which who decides must go on helping, with 2 lies more,
-//!   claims to have decided not among them.
+//!   claims to have decided not among them;
+//! - [`TORN`]: the same of round 0, from a state in which two members have opposite second echoes, with 4 lies more; in a release
+//!   build alone.
 //!
 //! Not explored: more lies at once, later rounds, restarts, more members. The worlds of `quorate sim --ceremony` sample
 //! these.
@@ -50,9 +52,10 @@ const WHOLE: Limits = Limits {
     finishes: true,
     lazy: true,
 };
+#[cfg(not(debug_assertions))]
 const LATE: Limits = Limits {
     rounds: 3,
-    lies: MORE,
+    lies: 1,
     finishes: true,
     lazy: true,
 };
@@ -60,6 +63,14 @@ const LATE: Limits = Limits {
 const TRAP: Limits = Limits {
     rounds: 2,
     lies: 2,
+    finishes: false,
+    lazy: true,
+};
+
+#[cfg(not(debug_assertions))]
+const TORN: Limits = Limits {
+    rounds: 1,
+    lies: 4,
     finishes: false,
     lazy: true,
 };
@@ -83,6 +94,7 @@ fn explore(world: World) -> (usize, BTreeSet<&'static str>) {
     (checker.unique_state_count(), failed)
 }
 
+#[cfg(not(debug_assertions))]
 /// Members that have all entered round 2, not all with one estimate: the fixed coins of rounds 0 and 1 have split them.
 fn split(make: impl Fn(usize) -> Agreement) -> Option<[Arc<Local>; HONEST]> {
     let enters = |round: u32| {
@@ -128,6 +140,22 @@ fn trap(make: impl Fn(usize) -> Agreement) -> Option<[Arc<Local>; HONEST]> {
     })
 }
 
+#[cfg(not(debug_assertions))]
+/// Members of whom one has seen 0 approved first, another 1, and the third neither: whose word it waits for is still open.
+fn torn(make: impl Fn(usize) -> Agreement) -> Option<[Arc<Local>; HONEST]> {
+    let limits = Limits { lies: 2, ..TORN };
+    let second = |member: &Arc<Local>| {
+        member.said.iter().find_map(|message| match message {
+            Message::Echo2 { value, .. } => Some(*value),
+            _ => None,
+        })
+    };
+    World::new(limits, &[0b001], make).find(|members| {
+        let seen: BTreeSet<Option<bool>> = members.iter().map(second).collect();
+        seen.len() == HONEST
+    })
+}
+
 /// Nothing fails but what round 0 alone cannot show.
 #[test]
 fn the_first_round_keeps_its_promises() {
@@ -142,6 +170,13 @@ fn a_round_is_bound_before_its_coin_is_revealed() {
     assert_eq!(World::new(FIRST, &INPUTS, machine).unbound(0), None);
 }
 
+#[cfg(not(debug_assertions))]
+#[test]
+fn torn_members_are_bound_too() {
+    let members = torn(machine).expect("the liar can tear them apart");
+    assert_eq!(World::resume(TORN, 0b001, &members).unbound(0), None);
+}
+
 #[test]
 fn three_rounds_keep_all_promises() {
     let (states, failed) = explore(World::new(WHOLE, &INPUTS, machine));
@@ -149,13 +184,14 @@ fn three_rounds_keep_all_promises() {
     assert_eq!(states, pinned(6_932, 301_160));
 }
 
+#[cfg(not(debug_assertions))]
 #[test]
 fn split_members_meet_the_coin_and_keep_all_promises() {
     let members = split(machine).expect("the liar can split the members");
     let (states, failed) = explore(World::resume(LATE, 0b001, &members));
     // Two of the three stand for 1, and one lie is not enough to turn that around.
     assert_eq!(failed, BTreeSet::from(["all decide 0"]));
-    assert_eq!(states, pinned(0, 195_236));
+    assert_eq!(states, 195_236);
 }
 
 #[test]

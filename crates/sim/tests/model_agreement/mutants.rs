@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate_dkg::agreement::{Agreement, Mutation};
 
-use super::{FIRST, INPUTS, TRAP, WHOLE, explore, machine, trap};
+use super::{FIRST, INPUTS, TORN, TRAP, WHOLE, explore, machine, torn, trap};
 use crate::local::Limits;
 use crate::model::World;
 
@@ -31,6 +31,14 @@ fn a_coin_before_the_output_is_found() {
 #[test]
 fn a_third_echo_without_support_is_found() {
     assert!(is_unbound(Mutation::UnsupportedEcho3));
+}
+
+#[test]
+fn an_output_from_few_is_found() {
+    let make = || broken(Mutation::LowOutput);
+    let members = torn(make()).expect("the liar can tear them apart");
+    let found = World::resume(TORN, 0b001, &members).unbound(0);
+    assert!(found.is_some());
 }
 
 #[test]
