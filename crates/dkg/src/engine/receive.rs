@@ -130,11 +130,12 @@ impl Engine {
         if dealing.dealer != from {
             return Err(MessageError::NotTheDealer(dealing.dealer));
         }
+        let hash = dealing.hash();
+        // A second one, if it is another, convicts.
+        self.note_signed(from, hash, dealing.signature, out)?;
         if self.dealings[from.position()].announced.is_some() {
             return Err(MessageError::Repeated);
         }
-        let hash = dealing.hash();
-        self.note_signed(from, hash, dealing.signature, out)?;
         self.dealings[from.position()].announced = Some(hash);
         self.hold(dealing, out);
         Ok(())

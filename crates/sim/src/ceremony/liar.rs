@@ -115,6 +115,10 @@ impl Liar {
             }
             let twisted = self.twist(me, to, message);
             self.tell(to, twisted);
+            if matches!(message, Message::Dealing(_)) && self.dice.per_mille(200) {
+                let both = self.twin.clone().filter(|_| to.0 % 2 == 0);
+                self.tell(to, both.map(Message::Dealing));
+            }
         }
     }
 

@@ -74,7 +74,7 @@ pub enum DealingLie {
     Honest,
     /// Nothing.
     Nothing,
-    /// One dealing to one half of the members, another to the other half.
+    /// One dealing to one half of the members, another to the other half, sometimes both.
     Two,
     /// A polynomial with a coefficient too many.
     WrongDegree,
