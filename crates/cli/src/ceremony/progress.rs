@@ -25,6 +25,24 @@ struct Seen {
     evidence: u64,
 }
 
+/// The first event: where the member is to be reached.
+#[derive(Serialize)]
+struct Running<'a> {
+    event: &'static str,
+    admin: &'a str,
+    peer: &'a str,
+    member: u16,
+}
+
+/// The last event.
+#[derive(Serialize)]
+struct EndedEvent {
+    event: &'static str,
+    seconds: f64,
+    /// Whether this member has its share.
+    complete: bool,
+}
+
 #[derive(Serialize)]
 struct Event<'a> {
     event: &'static str,
@@ -41,6 +59,33 @@ impl Progress {
             start: Instant::now(),
             last: None,
         }
+    }
+
+    /// Tells where the member listens: to operators at `admin`, to the others at `peer`.
+    pub(crate) fn running(&self, admin: &str, peer: &str, member: u16) -> anyhow::Result<()> {
+        if self.json {
+            let event = "running";
+            return event_line(&Running {
+                event,
+                admin,
+                peer,
+                member,
+            });
+        }
+        eprintln!("operator's listener {admin}: quorate ceremony explain --admin {admin}");
+        Ok(())
+    }
+
+    /// Tells programs that nothing more comes.
+    pub(crate) fn ended(&self, complete: bool) -> anyhow::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        event_line(&EndedEvent {
+            event: "ended",
+            seconds: self.start.elapsed().as_secs_f64(),
+            complete,
+        })
     }
 
     /// Shows a status if it differs from the one before; what people must not miss stays on the screen.
@@ -83,7 +128,7 @@ impl Progress {
 }
 
 /// One event on one line of standard output.
-fn event_line(event: &Event<'_>) -> anyhow::Result<()> {
+fn event_line(event: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string(event).context("the event has no JSON form")?;
     let mut out = std::io::stdout().lock();
     // A reader that has seen enough is no reason to stop a ceremony.

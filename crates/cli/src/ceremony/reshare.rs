@@ -10,18 +10,21 @@ mod ready;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use quorate_dkg::reshare::{Ordered, Reshare};
-use quorate_dkg::{Ceremony, Purpose};
+use quorate_dkg::{Ceremony, Definition, Purpose};
+use quorate_node::ceremony_file;
 
 use super::{define, erase, keys, transcript};
-use crate::args::ReshareCommand;
+use crate::args::{NewArgs, ReshareCommand};
 use crate::failure::{Failure, Kind, OrFail};
 
 pub(crate) fn run(command: ReshareCommand, json: bool) -> Result<(), Failure> {
     match command {
         ReshareCommand::New { new, previous } => {
-            let previous = transcript::read_verified(&previous)?.verified.as_previous();
+            let before = transcript::read_verified(&previous)?;
+            require_fresh(&new, &before.transcript.definition).or_fail(Kind::File)?;
+            let previous = before.verified.as_previous();
             define::run(&new, Purpose::Reshare { previous }, json)
         }
         ReshareCommand::Deal(args) => deal::run(&args, json),
@@ -30,6 +33,19 @@ pub(crate) fn run(command: ReshareCommand, json: bool) -> Result<(), Failure> {
         ReshareCommand::Finish(args) => finish::run(&args, json),
         ReshareCommand::Erase(args) => erase::old_share(&args, json),
     }
+}
+
+/// An encryption key serves one ceremony: those of the last one are erased, or should be.
+fn require_fresh(new: &NewArgs, before: &Definition) -> anyhow::Result<()> {
+    for path in &new.members {
+        let key = ceremony_file::read_enrolment(path)?.encryption_key;
+        ensure!(
+            before.members.iter().all(|old| old.encryption_key != key),
+            "{} has the encryption key of the ceremony before: enrol again, with a fresh one",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// A resharing that waits for its dealings.

@@ -55,11 +55,9 @@ pub(crate) async fn run(args: CeremonyRunArgs, json: bool) -> Result<(), Failure
     let addresses = node.addresses();
     let admin = format!("http://{}", addresses.admin);
     info!(%admin, peer = %addresses.peer, member = node.member().0, "running");
-    if !json {
-        eprintln!("operator's listener {admin}: quorate ceremony explain --admin {admin}");
-    }
     let remote = Remote::connect(&admin).await?;
     let mut progress = Progress::new(json);
+    progress.running(&admin, &addresses.peer.to_string(), node.member().0)?;
     let end = tokio::select! {
         ended = node.wait() => match ended {
             Err(error) => End::Failed(Box::new(error)),
@@ -77,6 +75,8 @@ pub(crate) async fn run(args: CeremonyRunArgs, json: bool) -> Result<(), Failure
     progress.end();
     // What is under way is written before the end is told.
     let stopped = node.stop().await;
+    let complete = status.as_ref().is_some_and(|status| status.complete);
+    progress.ended(complete)?;
     finish(end, status.as_ref(), &directory, json)?;
     stopped.context("while stopping")?;
     Ok(())
@@ -171,7 +171,7 @@ fn finish(
             ("share", format!("{dir}/share.json")),
         ]);
         text.push_str(&format!(
-            "Check it and destroy the encryption key:\n  quorate ceremony transcript verify {dir}/transcript.bin\n  \
+            "Check it and destroy the encryption key:\n  quorate ceremony transcript verify {dir}/transcript.bin --definition {dir}/ceremony.json\n  \
              quorate ceremony erase --dir {dir}\n"
         ));
         text

@@ -71,7 +71,10 @@ pub enum KeystoreError {
         source: MalformedKeystore,
     },
     /// The passphrase does not open the key store.
-    #[error("the passphrase does not open {}", path.display())]
+    #[error(
+        "the passphrase does not open {}: it is another one, or the key store or its sealing key is damaged",
+        path.display()
+    )]
     WrongPassphrase {
         /// The key store.
         path: PathBuf,
