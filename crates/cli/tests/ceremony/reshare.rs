@@ -5,6 +5,14 @@ use serde_json::Value;
 use crate::desk::{Desk, Ran};
 use crate::key;
 
+/// Those that the first key was made with.
+const ENROLMENTS: [&str; 4] = [
+    "m0/enrolment.json",
+    "m1/enrolment.json",
+    "m2/enrolment.json",
+    "m3/enrolment.json",
+];
+
 /// A committee whose members are the first ones of a desk, each with its newest share.
 struct Committee {
     members: usize,
@@ -235,4 +243,19 @@ fn liars_are_named_and_a_member_is_ready_for_one_list() {
     order(&desk, &definition, &other, "other.bin").ok();
     let refused = ready(&desk, &definition, "other.bin", 2, "next");
     refused.fails(3, &["ready for another list"]);
+}
+
+#[test]
+fn encryption_keys_that_served_before_are_refused() {
+    let desk = Desk::enrolled(4);
+    let old = first_key(&desk, 4);
+    let mut new = vec!["ceremony", "reshare", "new", "--name", "again"];
+    new.extend(["--previous", &old.transcript, "--out", "again.json"]);
+    new.extend(["--organiser-keystore", "m0/identity.json"]);
+    for enrolment in ENROLMENTS {
+        new.extend(["--member", enrolment]);
+    }
+    desk.run(&new)
+        .fails(3, &["m0/enrolment.json", "a fresh one"]);
+    assert!(!desk.path("again.json").exists(), "nothing is written");
 }
