@@ -366,6 +366,30 @@ pub(crate) struct StatusArgs {
 pub(crate) enum BenchCommand {
     /// What a key ceremony costs one member: in this process, without a network.
     Ceremony(BenchCeremonyArgs),
+    /// Moves money while validators are killed, frozen and cut off, then audits every acknowledged transfer.
+    Bank(BenchBankArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchBankArgs {
+    /// How many validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub(crate) validators: u16,
+    /// Clients for each validator, each with one transfer at a time.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) clients: u16,
+    /// How long faults go on.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: u64,
+    /// Mean time between two faults.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fault_interval_ms: u64,
+    /// Faults and transfers are drawn from it; what they meet is up to the machine.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Keep the validators' directories.
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! from arrival in a pool to commit and certificate at the validator that received the transaction; how long submissions
 //! took is measured here, from the instant they were due.
 
+mod bank;
 mod ceremony;
 mod measure;
 mod search;
@@ -42,8 +43,10 @@ struct Report {
 }
 
 pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
-    if let Some(BenchCommand::Ceremony(args)) = &args.command {
-        return ceremony::run(args, json);
+    match &args.command {
+        Some(BenchCommand::Ceremony(args)) => return ceremony::run(args, json),
+        Some(BenchCommand::Bank(args)) => return Box::pin(bank::run(args, json)).await,
+        None => {}
     }
     let directory = tempfile::Builder::new()
         .prefix("quorate-bench-")

@@ -21,7 +21,8 @@ use crate::failure::{Failure, Kind};
 use crate::load::{Load, Tally};
 use crate::output::{self, grouped};
 
-pub(crate) use layout::{Network, Plan};
+pub(crate) use check::Accounts;
+pub(crate) use layout::{ASSET, FUNDS, Network, Plan};
 pub(crate) use process::{Committee, Member};
 pub(crate) use watch::Notes;
 

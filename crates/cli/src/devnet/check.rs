@@ -8,7 +8,7 @@ use bytes::Bytes;
 use quorate_light::VerifiedHeader;
 use quorate_rpc::submit::v1::{SubmitTransactionRequest, WaitFor};
 use quorate_types::{
-    AccountId, Body, Certificate, Decode, Encode, Height, Outcome, Round, Transaction,
+    Account, AccountId, Body, Certificate, Decode, Encode, Height, Outcome, Round, Transaction,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -318,31 +318,54 @@ async fn prove_accounts(
         balances: 0,
         fees: 0,
     };
-    let mut known: Option<(Bytes, VerifiedHeader)> = None;
+    let mut accounts = Accounts::new(client, trust, height);
     for index in 0..network.accounts.len() {
-        let id: AccountId = network.account(index);
-        let answer = client.account(&id, Some(height)).await?;
-        let certificate = answer
-            .certificate
-            .ok_or_else(|| client.incomplete("certificate"))?;
-        let header = match &known {
-            Some((bytes, header)) if *bytes == certificate.canonical => header.clone(),
-            _ => trust.verify(Some(&certificate))?,
-        };
-        if header.header().height != height {
-            return Err(client.incomplete("height that was asked for"));
-        }
-        known = Some((certificate.canonical, header.clone()));
-        let account = answer.account.ok_or_else(|| client.incomplete("account"))?;
-        let proof = answer.proof.ok_or_else(|| client.incomplete("proof"))?;
-        let account = header
-            .verify_account(&id, &account.canonical, &proof.canonical)
-            .map_err(|error| unverified("account", error))?;
+        let account = accounts.prove(&network.account(index)).await?;
         let used: u128 = account.lanes.values().map(|next| u128::from(*next)).sum();
         sums.balances += account.free_of(ASSET);
         sums.fees += used * network.genesis.transfer_fee;
     }
     Ok(sums)
+}
+
+/// Accounts at one height, each proved; the height's certificate is verified once.
+pub(crate) struct Accounts<'a> {
+    client: &'a Client,
+    trust: &'a Trust,
+    height: Height,
+    known: Option<(Bytes, VerifiedHeader)>,
+}
+
+impl<'a> Accounts<'a> {
+    pub(crate) const fn new(client: &'a Client, trust: &'a Trust, height: Height) -> Self {
+        Self {
+            client,
+            trust,
+            height,
+            known: None,
+        }
+    }
+
+    pub(crate) async fn prove(&mut self, id: &AccountId) -> Result<Account, Failure> {
+        let client = self.client;
+        let answer = client.account(id, Some(self.height)).await?;
+        let certificate = answer
+            .certificate
+            .ok_or_else(|| client.incomplete("certificate"))?;
+        let header = match &self.known {
+            Some((bytes, header)) if *bytes == certificate.canonical => header.clone(),
+            _ => self.trust.verify(Some(&certificate))?,
+        };
+        if header.header().height != self.height {
+            return Err(client.incomplete("height that was asked for"));
+        }
+        self.known = Some((certificate.canonical, header.clone()));
+        let account = answer.account.ok_or_else(|| client.incomplete("account"))?;
+        let proof = answer.proof.ok_or_else(|| client.incomplete("proof"))?;
+        header
+            .verify_account(id, &account.canonical, &proof.canonical)
+            .map_err(|error| unverified("account", error))
+    }
 }
 
 #[cfg(test)]

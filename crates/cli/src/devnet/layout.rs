@@ -26,7 +26,7 @@ use crate::random;
 /// The devnet's one asset; fees are paid in it.
 pub(crate) const ASSET: AssetId = AssetId(0);
 /// First balance of an account in atoms.
-const FUNDS: u128 = 1_000_000_000_000;
+pub(crate) const FUNDS: u128 = 1_000_000_000_000;
 /// How many of the funded accounts get a key store, for commands to play with.
 const ACCOUNT_KEYSTORES: usize = 4;
 /// Ports are taken from here: below the range from which systems give ports to outgoing connections, so that a

@@ -1,7 +1,7 @@
 //! Validators as child processes.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -60,7 +60,18 @@ impl Committee {
             logs: Vec::new(),
         };
         for files in &network.validators {
-            committee.spawn(files)?;
+            let log = files.directory.join("log.txt");
+            let child = spawn(files, &log)?;
+            committee.members.push(Member {
+                name: files.name.clone(),
+                pid: child.id().unwrap_or_default(),
+                public: files.public_url(),
+                admin: format!("http://{}", files.listen.admin),
+                peer: format!("https://{}", files.listen.peer),
+                metrics: format!("http://{}/metrics", files.listen.metrics),
+            });
+            committee.children.push(child);
+            committee.logs.push(log);
         }
         let file = NetworkFile {
             chain_id: network.genesis.chain_id().to_hex(),
@@ -77,37 +88,6 @@ impl Committee {
         .context("cannot write network.json")?;
         committee.wait_until_all_answer().await?;
         Ok(committee)
-    }
-
-    fn spawn(&mut self, files: &ValidatorFiles) -> Result<(), Failure> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let log = files.directory.join("log.txt");
-        let stderr =
-            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = Command::new(program)
-            .arg("run")
-            .arg("--config")
-            .arg(&files.config)
-            .arg("--exit-with-parent")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            // An interrupt from the terminal is for this process alone, which then stops the others.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start a validator")?;
-        self.members.push(Member {
-            name: files.name.clone(),
-            pid: child.id().unwrap_or_default(),
-            public: files.public_url(),
-            admin: format!("http://{}", files.listen.admin),
-            peer: format!("https://{}", files.listen.peer),
-            metrics: format!("http://{}/metrics", files.listen.metrics),
-        });
-        self.children.push(child);
-        self.logs.push(log);
-        Ok(())
     }
 
     async fn wait_until_all_answer(&mut self) -> Result<(), Failure> {
@@ -136,15 +116,47 @@ impl Committee {
 
     /// Fails if a validator has ended.
     pub(crate) fn require_all_running(&mut self) -> Result<(), Failure> {
-        for (position, child) in self.children.iter_mut().enumerate() {
-            let status = child.try_wait().context("cannot watch a validator")?;
-            if let Some(status) = status {
-                let name = &self.members[position].name;
-                let log = last_lines(&self.logs[position]);
-                let error = anyhow!("{name} ended by itself with {status}; its last words:\n{log}");
-                return Err(Failure::new(Kind::ValidatorEnded, error));
-            }
-        }
+        (0..self.children.len()).try_for_each(|position| self.require_running(position))
+    }
+
+    /// Fails if one validator has ended.
+    pub(crate) fn require_running(&mut self, position: usize) -> Result<(), Failure> {
+        let status = self.children[position]
+            .try_wait()
+            .context("cannot watch a validator")?;
+        let Some(status) = status else {
+            return Ok(());
+        };
+        let name = &self.members[position].name;
+        let log = last_lines(&self.logs[position]);
+        let error = anyhow!("{name} ended by itself with {status}; its last words:\n{log}");
+        Err(Failure::new(Kind::ValidatorEnded, error))
+    }
+
+    /// Sends a running validator a signal.
+    pub(crate) fn signal(&self, position: usize, signal: Signal) -> Result<(), Failure> {
+        let pid = self.children[position].id();
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.context("the validator runs")?;
+        kill(Pid::from_raw(pid), signal).context("cannot signal a validator")?;
+        Ok(())
+    }
+
+    /// Kills a validator with SIGKILL.
+    pub(crate) async fn kill(&mut self, position: usize) -> Result<(), Failure> {
+        let killed = self.children[position].kill().await;
+        Ok(killed.context("cannot kill a validator")?)
+    }
+
+    /// Starts a validator that was killed again; does not wait until it answers.
+    pub(crate) fn restart(
+        &mut self,
+        position: usize,
+        files: &ValidatorFiles,
+    ) -> Result<(), Failure> {
+        let child = spawn(files, &self.logs[position])?;
+        self.members[position].pid = child.id().unwrap_or_default();
+        self.children[position] = child;
         Ok(())
     }
 
@@ -166,8 +178,32 @@ impl Committee {
     }
 }
 
+/// Starts a validator, whose log goes on where it ended.
+fn spawn(files: &ValidatorFiles, log: &Path) -> Result<Child, Failure> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let stderr = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .with_context(|| format!("cannot write {}", log.display()))?;
+    let child = Command::new(program)
+        .arg("run")
+        .arg("--config")
+        .arg(&files.config)
+        .arg("--exit-with-parent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        // An interrupt from the terminal is for this process alone, which then stops the others.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a validator")?;
+    Ok(child)
+}
+
 /// The end of a process's log.
-pub(crate) fn last_lines(log: &std::path::Path) -> String {
+pub(crate) fn last_lines(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
