@@ -368,6 +368,30 @@ pub(crate) enum BenchCommand {
     Ceremony(BenchCeremonyArgs),
     /// Moves money while validators are killed, frozen and cut off, then audits every acknowledged transfer.
     Bank(BenchBankArgs),
+    /// Keeps a committee under load for long and shows what its memory and its disk do.
+    Soak(BenchSoakArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSoakArgs {
+    /// How many validators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub(crate) validators: u16,
+    /// Signed transfers a second to offer.
+    #[arg(long, value_name = "TPS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) load: u64,
+    /// Accounts that transfers are between.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(2..))]
+    pub(crate) accounts: u16,
+    /// How long.
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) seconds: u64,
+    /// Seconds between two samples.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) every: u64,
+    /// Draws memory and disk over time into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

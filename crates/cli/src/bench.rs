@@ -8,6 +8,7 @@ mod bank;
 mod ceremony;
 mod measure;
 mod search;
+mod soak;
 
 use anyhow::Context;
 use quorate_types::Execution;
@@ -45,6 +46,7 @@ struct Report {
 pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Ceremony(args)) => return ceremony::run(args, json),
+        Some(BenchCommand::Soak(args)) => return Box::pin(soak::run(args, json)).await,
         Some(BenchCommand::Bank(args)) => return Box::pin(bank::run(args, json)).await,
         None => {}
     }

@@ -21,14 +21,13 @@ use crate::failure::{Failure, Kind};
 use crate::load::{Load, Tally};
 use crate::output::{self, grouped};
 
-pub(crate) use check::Accounts;
+pub(crate) use check::{Accounts, run as check};
 pub(crate) use layout::{ASSET, FUNDS, Network, Plan};
 pub(crate) use process::{Committee, Member};
-pub(crate) use watch::Notes;
+pub(crate) use watch::{Notes, Progress, as_count};
 
 use ceremony::KeyFacts;
 use check::Checked;
-use watch::Progress;
 
 /// How long the end waits for what was accepted to be committed everywhere.
 const DRAIN: Duration = Duration::from_secs(15);

@@ -138,10 +138,7 @@ impl Gauge {
     fn memory_mib(&self) -> anyhow::Result<f64> {
         let mut most: f64 = 0.0;
         for member in &self.members {
-            let status = read_process(member, "status")?;
-            let kib =
-                peak_memory_kib(&status).with_context(|| format!("/proc/{}/status", member.pid))?;
-            most = most.max(kib / 1024.0);
+            most = most.max(memory_mib(member, "VmHWM:")?);
         }
         Ok(most)
     }
@@ -247,12 +244,23 @@ fn processor_ticks(stat: &str) -> anyhow::Result<f64> {
     Ok(user + system)
 }
 
-/// The peak of resident memory out of a `status` file.
-fn peak_memory_kib(status: &str) -> anyhow::Result<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+/// The memory that a validator has resident now.
+pub(crate) fn resident_mib(member: &Member) -> anyhow::Result<f64> {
+    memory_mib(member, "VmRSS:")
+}
+
+fn memory_mib(member: &Member, field: &str) -> anyhow::Result<f64> {
+    let status = read_process(member, "status")?;
+    let kib = memory_kib(&status, field);
+    Ok(kib.with_context(|| format!("/proc/{}/status", member.pid))? / 1024.0)
+}
+
+/// A quantity of memory out of a `status` file.
+fn memory_kib(status: &str, field: &str) -> anyhow::Result<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let value = line
         .and_then(|line| line.split_whitespace().next())
-        .context("no VmHWM")?;
+        .with_context(|| format!("no {field}"))?;
     Ok(value.parse()?)
 }
 
@@ -266,7 +274,7 @@ mod tests {
         assert_eq!(processor_ticks(stat).unwrap(), 300.0);
         assert!(processor_ticks("12 quorate S 1").is_err());
         let own = std::fs::read_to_string("/proc/self/status").unwrap();
-        assert!(peak_memory_kib(&own).unwrap() > 100.0);
+        assert!(memory_kib(&own, "VmHWM:").unwrap() >= memory_kib(&own, "VmRSS:").unwrap());
     }
 
     #[test]
