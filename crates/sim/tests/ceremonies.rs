@@ -76,6 +76,13 @@ fn lies_in_dealings_convict() {
     }
 }
 
+/// A member that had its result and was restarted read the liar's two dealings, and kept no evidence.
+#[test]
+fn whoever_has_its_result_still_convicts() {
+    let options = CeremonyOptions::new(7, 221..222);
+    run(&options);
+}
+
 /// The first failure within some seeds of a broken driver.
 fn caught(fault: CeremonyFault, schedule: Option<Schedule>) -> Option<CeremonyCause> {
     let mut options = CeremonyOptions::new(4, 0..30);

@@ -58,7 +58,7 @@ impl Engine {
             return self.receive_complete(from, set, &hashes, certificate);
         }
         if !self.takes_part() {
-            return Ok(());
+            return self.watch(from, &message, out);
         }
         match message {
             Message::Dealing(dealing) => self.receive_dealing(from, &dealing, out),
@@ -118,6 +118,30 @@ impl Engine {
                 self.completion.add(from, transcript, share)
             }
             Message::Complete { .. } => Ok(()),
+        }
+    }
+
+    /// Who has a result, or must say nothing, still convicts a dealer that signed two dealings: it may be the only one
+    /// to read both.
+    fn watch(
+        &mut self,
+        from: ValidatorIndex,
+        message: &Message,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), MessageError> {
+        match message {
+            Message::Dealing(dealing) if dealing.dealer != from => {
+                Err(MessageError::NotTheDealer(dealing.dealer))
+            }
+            Message::Dealing(dealing) => {
+                self.note_signed(from, dealing.hash(), dealing.signature, out)
+            }
+            Message::Echo {
+                dealer,
+                hash,
+                signature,
+            } => self.note_signed(*dealer, *hash, *signature, out),
+            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use quorate_dkg::agreement;
-use quorate_dkg::{DealerEvidence, MemberSet, Message, SignedDealing};
+use quorate_dkg::{DealerEvidence, Effect, Engine, Input, MemberSet, Message, Role, SignedDealing};
 use quorate_types::{Signature, ValidatorIndex};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -305,6 +305,39 @@ fn two_dealings_convict() {
     let convicts =
         |evidence: &DealerEvidence| evidence.verify(&FOUR.ceremony) == Ok(ValidatorIndex(3));
     assert!(evidence.any(convicts));
+}
+
+/// It may be the only one that reads both dealings.
+#[test]
+fn a_member_that_says_nothing_more_convicts_all_the_same() {
+    let dealing = |text: &[u8]| {
+        let body: Arc<[u8]> = text.into();
+        SignedDealing::sign(&FOUR.ceremony, ValidatorIndex(1), body, &FOUR.identities[1])
+    };
+    let (one, other) = (dealing(b"one"), dealing(b"other"));
+    let mut engine = Engine::new(FOUR.ceremony.clone(), ValidatorIndex(0), Role::Silent);
+    let mut out = Vec::new();
+    engine.step(Input::Start, &mut out);
+    let echo = Message::Echo {
+        dealer: ValidatorIndex(1),
+        hash: other.hash(),
+        signature: other.signature,
+    };
+    for (from, message) in [(1, Message::Dealing(one)), (2, echo)] {
+        engine.step(
+            Input::Received {
+                from: ValidatorIndex(from),
+                position: 0,
+                message,
+            },
+            &mut out,
+        );
+    }
+    let convicted = out.iter().filter_map(|effect| match effect {
+        Effect::Evidence(evidence) => Some(evidence.verify(&FOUR.ceremony).unwrap()),
+        _ => None,
+    });
+    assert_eq!(convicted.collect::<Vec<_>>(), [ValidatorIndex(1)]);
 }
 
 #[test]
