@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_types::{BlockRef, Round, Signature, Timestamp, ValidatorIndex};
+use quorate_types::{BlockId, BlockRef, Round, Signature, Timestamp, ValidatorIndex};
 
 use crate::authors::AuthorSet;
 use crate::rule::{Place, Rule, Supports, View};
@@ -322,5 +322,14 @@ impl View for Dag {
 
     fn supports(&self, block: Place) -> &Supports {
         &self.vertex(block).supports
+    }
+}
+
+/// The lowest reference at a round.
+pub(crate) const fn lowest_at(round: Round) -> BlockRef {
+    BlockRef {
+        round,
+        author: ValidatorIndex(0),
+        id: BlockId([0; 32]),
     }
 }

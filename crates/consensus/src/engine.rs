@@ -321,6 +321,12 @@ impl Consensus {
         self.intake.is_waiting(block)
     }
 
+    /// Whether some block waits for `parent`.
+    #[must_use]
+    pub fn waits_for(&self, parent: &BlockRef) -> bool {
+        self.intake.is_awaited(parent)
+    }
+
     /// Names the leaders of `round` as a coin would.
     pub fn inject_leaders(
         &mut self,

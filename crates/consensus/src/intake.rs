@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_types::limits::BLOCK_BYTES_MAX;
 use quorate_types::{BlockId, BlockRef, Evidence, Round, ValidatorIndex};
 
+use crate::dag::lowest_at;
 use crate::options::Options;
 use crate::verify::VerifiedBlock;
 
@@ -12,13 +14,17 @@ use crate::verify::VerifiedBlock;
 pub(crate) struct Intake {
     pending_max: usize,
     pending_per_author_max: usize,
+    /// Bytes of one author's waiting blocks, at most.
+    pending_bytes_per_author_max: usize,
     twins_max: usize,
+    twins_bytes_max: usize,
+    twins_bytes: usize,
     /// The first block seen of each slot, held or not, and whether a second was.
     slots: BTreeMap<(Round, ValidatorIndex), FirstSeen>,
     /// Second blocks of a slot that no waiting block references.
     twins: BTreeMap<BlockRef, VerifiedBlock>,
     waiting: BTreeMap<BlockRef, Waiting>,
-    waiting_of: Vec<BTreeSet<BlockRef>>,
+    waiting_of: Vec<WaitingOf>,
     /// Every block that is not held, with the waiting blocks that have it as a parent.
     awaited: BTreeMap<BlockRef, BTreeSet<BlockRef>>,
 }
@@ -27,6 +33,13 @@ pub(crate) struct Intake {
 struct FirstSeen {
     id: BlockId,
     convicted: bool,
+}
+
+/// One author's waiting blocks.
+#[derive(Clone, Debug, Default)]
+struct WaitingOf {
+    blocks: BTreeSet<BlockRef>,
+    bytes: usize,
 }
 
 /// A block that waits for a parent.
@@ -52,10 +65,10 @@ pub(crate) enum Standing {
 /// What became of a block that must wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// It waits. In its place another block may have had to go.
+    /// It waits. In its place others may have had to go.
     Kept {
-        /// The block that was given up.
-        evicted: Option<BlockRef>,
+        /// The blocks that were given up.
+        evicted: Vec<BlockRef>,
         /// Parents that nobody waits for since.
         unwanted: Vec<BlockRef>,
     },
@@ -65,14 +78,19 @@ pub(crate) enum Waited {
 
 impl Intake {
     pub(crate) fn new(options: &Options, size: u16) -> Self {
+        let largest = usize::try_from(BLOCK_BYTES_MAX).unwrap_or(usize::MAX);
         Self {
             pending_max: options.pending_blocks_max.max(1),
             pending_per_author_max: options.pending_per_author_max.max(1),
+            pending_bytes_per_author_max: (options.pending_bytes_max / usize::from(size))
+                .max(largest),
             twins_max: options.twins_seen_max,
+            twins_bytes_max: options.twins_bytes_max,
+            twins_bytes: 0,
             slots: BTreeMap::new(),
             twins: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            waiting_of: vec![BTreeSet::new(); usize::from(size)],
+            waiting_of: vec![WaitingOf::default(); usize::from(size)],
             awaited: BTreeMap::new(),
         }
     }
@@ -127,19 +145,27 @@ impl Intake {
 
     /// Keeps a twin for when a block references it; whether there was room.
     pub(crate) fn keep_twin(&mut self, block: VerifiedBlock) -> bool {
-        let room = self.twins.len() < self.twins_max;
+        let reference = block.reference();
+        if self.twins.contains_key(&reference) {
+            return true;
+        }
+        let bytes = self.twins_bytes + block.bytes().len();
+        let room = self.twins.len() < self.twins_max && bytes <= self.twins_bytes_max;
         if room {
-            self.twins.insert(block.reference(), block);
+            self.twins_bytes = bytes;
+            self.twins.insert(reference, block);
         }
         room
     }
 
     /// A kept twin, now that a block references it.
     pub(crate) fn take_twin(&mut self, block: &BlockRef) -> Option<VerifiedBlock> {
-        self.twins.remove(block)
+        let twin = self.twins.remove(block)?;
+        self.twins_bytes -= twin.bytes().len();
+        Some(twin)
     }
 
-    /// Lets a block wait for its `missing` parents. If there is no room, the highest waiting block goes, of the same
+    /// Lets a block wait for its `missing` parents. If there is no room, the highest waiting blocks go, of the same
     /// author or of all: low blocks are what high ones wait for.
     pub(crate) fn wait(
         &mut self,
@@ -148,32 +174,52 @@ impl Intake {
         missing: &[BlockRef],
     ) -> Waited {
         let reference = block.reference();
-        let of_author = &self.waiting_of[reference.author.position()];
-        let highest = if of_author.len() >= self.pending_per_author_max {
-            of_author.last().copied()
-        } else if self.waiting.len() >= self.pending_max {
-            self.waiting.last_key_value().map(|(highest, _)| *highest)
-        } else {
-            None
-        };
-        if highest.is_some_and(|highest| highest < reference) {
+        let bytes = block.bytes().len();
+        let Some(evicted) = self.make_room(&reference, bytes) else {
             return Waited::Refused;
+        };
+        let mut unwanted = Vec::new();
+        for block in &evicted {
+            unwanted.extend(self.remove(block));
         }
-        let unwanted = highest.map_or_else(Vec::new, |highest| self.remove(&highest));
         for parent in missing {
             self.awaited.entry(*parent).or_default().insert(reference);
         }
-        self.waiting_of[reference.author.position()].insert(reference);
+        let of_author = &mut self.waiting_of[reference.author.position()];
+        of_author.blocks.insert(reference);
+        of_author.bytes += bytes;
         let waiting = Waiting {
             block,
             stored,
             missing: missing.len(),
         };
         self.waiting.insert(reference, waiting);
-        Waited::Kept {
-            evicted: highest,
-            unwanted,
+        Waited::Kept { evicted, unwanted }
+    }
+
+    /// The waiting blocks that must go so that one of `bytes` bytes can wait. `None`: one of them is lower, so that it
+    /// must not wait.
+    fn make_room(&self, block: &BlockRef, bytes: usize) -> Option<Vec<BlockRef>> {
+        let of_author = &self.waiting_of[block.author.position()];
+        let mut evicted = Vec::new();
+        let (mut count, mut held) = (of_author.blocks.len(), of_author.bytes);
+        let mut highest = of_author.blocks.iter().rev();
+        while count >= self.pending_per_author_max
+            || held + bytes > self.pending_bytes_per_author_max
+        {
+            let Some(highest) = highest.next() else {
+                // Nothing waits: the largest block fits.
+                break;
+            };
+            count -= 1;
+            held -= self.waiting[highest].block.bytes().len();
+            evicted.push(*highest);
         }
+        if evicted.is_empty() && self.waiting.len() >= self.pending_max {
+            evicted.extend(self.waiting.last_key_value().map(|(highest, _)| *highest));
+        }
+        let lower = evicted.iter().any(|highest| highest < block);
+        (!lower).then_some(evicted)
     }
 
     /// `parent` needs no waiting for any more; returns the blocks that waited for nothing else, ascending.
@@ -197,7 +243,10 @@ impl Intake {
     /// or of others that nobody waits for now.
     pub(crate) fn forget_below(&mut self, round: Round) -> (Vec<BlockRef>, Vec<BlockRef>) {
         self.slots = self.slots.split_off(&(round, ValidatorIndex(0)));
-        self.twins.retain(|block, _| block.round >= round);
+        let kept = self.twins.split_off(&lowest_at(round));
+        for twin in std::mem::replace(&mut self.twins, kept).into_values() {
+            self.twins_bytes -= twin.bytes().len();
+        }
         let low = self.waiting.keys().copied();
         let low: Vec<BlockRef> = low.take_while(|block| block.round < round).collect();
         let mut unwanted = Vec::new();
@@ -229,7 +278,10 @@ impl Intake {
     }
 
     fn take_waiting(&mut self, block: &BlockRef) -> Option<Waiting> {
-        self.waiting_of[block.author.position()].remove(block);
-        self.waiting.remove(block)
+        let waiting = self.waiting.remove(block)?;
+        let of_author = &mut self.waiting_of[block.author.position()];
+        of_author.blocks.remove(block);
+        of_author.bytes -= waiting.block.bytes().len();
+        Some(waiting)
     }
 }

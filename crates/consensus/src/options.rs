@@ -13,8 +13,13 @@ pub struct Options {
     pub pending_blocks_max: usize,
     /// Most blocks of one author that wait for a parent, so that one liar cannot push out the others' blocks.
     pub pending_per_author_max: usize,
+    /// Most bytes of all blocks that wait for a parent; each author has an equal part of it, and at least the largest
+    /// block's.
+    pub pending_bytes_max: usize,
     /// Most second blocks of a slot that are kept for when somebody references them.
     pub twins_seen_max: usize,
+    /// Most bytes of them. What is not kept is asked for once a block references it.
+    pub twins_bytes_max: usize,
     /// Blocks more than this many rounds above the highest round with a quorum are refused.
     pub rounds_ahead_max: u64,
     /// Blocks more than this many rounds above the first undecided slot are refused, and none is proposed there: it
@@ -76,7 +81,10 @@ impl Options {
             pending_blocks_max: 4096,
             // As many rounds as may be ahead, and as many again for twins that others reference.
             pending_per_author_max: 512,
+            // A second of the fastest network; what does not fit is asked for again when its turn comes.
+            pending_bytes_max: 256 << 20,
             twins_seen_max: 256,
+            twins_bytes_max: 32 << 20,
             // Some seconds of rounds at full speed; beyond it, streams are read more slowly.
             rounds_ahead_max: 256,
             // That no slot of 4096 rounds is committed has probability (127/128)^4096 < 2^-46 for the largest

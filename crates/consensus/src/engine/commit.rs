@@ -5,6 +5,7 @@ use quorate_types::{Commit, Evidence, Round, Signature, ValidatorIndex};
 use super::Consensus;
 use super::receive::Arrival;
 use crate::coin::leaders;
+use crate::dag::lowest_at;
 use crate::io::Effect;
 use crate::rule::{Decision, Place};
 use crate::verify::VerifiedBlock;
@@ -125,14 +126,5 @@ impl Consensus {
             });
             self.admit(arrivals.collect(), out);
         }
-    }
-}
-
-/// The lowest reference at a round.
-const fn lowest_at(round: Round) -> quorate_types::BlockRef {
-    quorate_types::BlockRef {
-        round,
-        author: ValidatorIndex(0),
-        id: quorate_types::BlockId([0; 32]),
     }
 }

@@ -108,7 +108,7 @@ impl Consensus {
                 self.fetcher.settle(&parent);
             }
         }
-        if let Some(evicted) = evicted {
+        for evicted in evicted {
             self.counters.refused.waiting_full += 1;
             if self.intake.is_awaited(&evicted) {
                 self.fetcher.want(evicted, None, self.now);

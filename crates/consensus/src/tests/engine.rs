@@ -5,6 +5,8 @@ use quorate_types::{
     ValidatorIndex,
 };
 
+use quorate_types::limits::BLOCK_BYTES_MAX;
+
 use crate::test_utils;
 use crate::{Consensus, Effect, Input, Options, Pacing, Source, VerifiedBlock};
 
@@ -307,6 +309,73 @@ fn what_waits_is_bounded_and_high_rounds_go_first() {
         bench.take_round(&[1, 2, 3], round);
     }
     assert_eq!(bench.engine.highest_round(), Round(6));
+}
+
+/// The highest go first, also where bytes are what is short.
+#[test]
+fn what_waits_is_bounded_in_bytes() {
+    let mut tight = options();
+    // Each author has the least there is: the largest block's.
+    tight.pending_bytes_max = 1;
+    tight.rounds_ahead_max = 1_000;
+    let (mut bench, _) = Bench::started(tight);
+    let payload = [7; 16 << 10];
+    let fit = u64::from(BLOCK_BYTES_MAX) / (payload.len() as u64 + 600);
+    let invented = |round: u64| BlockRef {
+        round: Round(round - 1),
+        author: ValidatorIndex(2),
+        id: BlockId([1; 32]),
+    };
+    for round in (2..=fit + 100).rev() {
+        let author = ValidatorIndex(1);
+        let parents = [invented(round)];
+        let block = test_utils::block(
+            &bench.committee,
+            author,
+            Round(round),
+            &parents,
+            &payload,
+            0,
+        );
+        bench.take(Source::Peer(author), block);
+    }
+    let status = bench.engine.status();
+    assert!(
+        (fit..fit + 20).contains(&(status.waiting_blocks as u64)),
+        "{} blocks wait, about {fit} have room",
+        status.waiting_blocks
+    );
+    let waits = |round: u64| bench.engine.waits_for(&invented(round));
+    assert!(waits(2) && waits(fit / 2), "low blocks are kept");
+    assert!(!waits(fit + 90), "high ones had to go");
+}
+
+#[test]
+fn twins_that_nobody_references_are_bounded_in_bytes() {
+    let mut tight = options();
+    tight.twins_bytes_max = 100 << 10;
+    let (mut bench, _) = Bench::started(tight);
+    let payload = [7; 16 << 10];
+    let parents: Vec<_> = bench.last.clone();
+    let author = ValidatorIndex(3);
+    for nonce in 0..20 {
+        let block = test_utils::block(
+            &bench.committee,
+            author,
+            Round(1),
+            &parents,
+            &payload,
+            nonce,
+        );
+        bench.take(Source::Peer(author), block.clone());
+        bench.take(Source::Peer(author), block);
+    }
+    let status = bench.engine.status();
+    assert_eq!(
+        status.unreferenced_twins, 6,
+        "as many as fit into the bytes"
+    );
+    assert_eq!(status.equivocations, 1);
 }
 
 #[test]
