@@ -14,6 +14,7 @@ mod ffi;
 mod pairing;
 mod points;
 mod polynomial;
+mod same_secret;
 mod scalar;
 mod tiled;
 

@@ -6,7 +6,7 @@
 
 use core::hint::black_box;
 
-use blst::{blst_p1, blst_p2};
+use blst::{blst_p1, blst_p1_affine, blst_p2};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::ffi::sums;
@@ -14,17 +14,17 @@ use super::points::{G1, G2};
 use super::scalar::SecretScalar;
 
 /// Bits of a digit.
-const DIGIT_BITS: usize = 5;
+pub(super) const DIGIT_BITS: usize = 5;
 /// Magnitudes of a signed digit other than zero.
-const ENTRIES: usize = 1 << (DIGIT_BITS - 1);
+pub(super) const ENTRIES: usize = 1 << (DIGIT_BITS - 1);
 /// Digits of a scalar of 255 bits, with room for the last carry.
 const SCALAR_DIGITS: usize = 256usize.div_ceil(DIGIT_BITS);
 
 /// A scalar's signed digits, lowest first, each in -16..16 and stored with 16 added.
-type Digits = Zeroizing<Vec<u8>>;
+pub(super) type Digits = Zeroizing<Vec<u8>>;
 
 /// The signed digits of a little-endian number with at most `5 * count - 1` bits.
-fn digits(words: &[u64], count: usize) -> Digits {
+pub(super) fn digits(words: &[u64], count: usize) -> Digits {
     // With 16 added at every digit, each window of the sum is its signed digit plus 16.
     let mut biased = Zeroizing::new([0u64; 5]);
     let mut carry = 0u128;
@@ -57,6 +57,24 @@ fn low_word(number: u128) -> u64 {
 fn mask_of_equality(left: u64, right: u64) -> u64 {
     let difference = left ^ right;
     black_box(((difference | difference.wrapping_neg()) >> 63).wrapping_sub(1))
+}
+
+/// The entry of a row for a digit's magnitude, all zero for zero, and whether the digit is negative.
+pub(super) fn select<const WORDS: usize>(
+    row: &[[u64; WORDS]; ENTRIES],
+    digit: u8,
+) -> (Zeroizing<[u64; WORDS]>, bool) {
+    let digit = i64::from(digit) - 16;
+    let negative = digit >> 63;
+    let magnitude = ((digit ^ negative) - negative).unsigned_abs();
+    let mut words = Zeroizing::new([0u64; WORDS]);
+    for (entry, multiple) in (1..).zip(row) {
+        let mask = mask_of_equality(entry, magnitude);
+        for (word, limb) in words.iter_mut().zip(multiple) {
+            *word |= limb & mask;
+        }
+    }
+    (words, negative != 0)
 }
 
 macro_rules! comb {
@@ -135,17 +153,8 @@ macro_rules! comb {
             }
 
             fn add_digit(&mut self, row: &[[u64; sums::$module::WORDS]; ENTRIES], digit: u8) {
-                let digit = i64::from(digit) - 16;
-                let negative = digit >> 63;
-                let magnitude = ((digit ^ negative) - negative).unsigned_abs();
-                let mut words = Zeroizing::new([0u64; sums::$module::WORDS]);
-                for (entry, multiple) in (1..).zip(row) {
-                    let mask = mask_of_equality(entry, magnitude);
-                    for (word, limb) in words.iter_mut().zip(multiple) {
-                        *word |= limb & mask;
-                    }
-                }
-                sums::$module::add_affine(&mut self.0, &sums::$from_words(&words, negative != 0));
+                let (words, negative) = select(row, digit);
+                sums::$module::add_affine(&mut self.0, &sums::$from_words(&words, negative));
             }
         }
 
@@ -186,8 +195,14 @@ impl G1Comb {
 }
 
 impl G1Sum {
-    pub(super) const fn from_projective(sum: blst_p1) -> Self {
-        Self(sum)
+    /// Twice the sum, in constant time.
+    pub(super) fn double(&mut self) {
+        sums::g1::double(&mut self.0);
+    }
+
+    /// Adds a point that may be secret, in constant time.
+    pub(super) fn add_affine(&mut self, point: &blst_p1_affine) {
+        sums::g1::add_affine(&mut self.0, point);
     }
 
     /// Adds another sum, in constant time.

@@ -8,7 +8,6 @@ use blst::blst_fr;
 use rand_core::CryptoRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::comb::G1Sum;
 use super::ffi;
 use super::points::{G1, G2};
 
@@ -178,14 +177,6 @@ impl SecretScalar {
     #[must_use]
     pub fn multiply(&self, point: &G1) -> G1 {
         G1::from_affine(ffi::g1_mul_secret(point.affine(), &self.0))
-    }
-
-    /// `minuend` less the secret times `point`, in constant time.
-    pub(crate) fn subtract_multiple(&self, minuend: &G1, point: &G1) -> G1Sum {
-        let (minuend, point) = (minuend.affine(), point.affine());
-        G1Sum::from_projective(ffi::field::difference_of_secret_multiple(
-            minuend, point, &self.0,
-        ))
     }
 
     pub(crate) fn zero() -> Self {

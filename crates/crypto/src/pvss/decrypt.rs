@@ -100,7 +100,7 @@ impl Dealing {
             let faults = find_faults(lane, points, canonical, table, bound)?;
             let share = recombine(canonical, &faults);
             // In constant time but for the verdict, which is public.
-            if share.public_key() != *self.commitment(usize::from(lane), member.0 + 1) {
+            if table.public_key(&share) != *self.commitment(usize::from(lane), member.0 + 1) {
                 return Err(DecryptError::Share { lane });
             }
             decrypted.shares.push(share.into());
@@ -149,13 +149,11 @@ struct ChunkPoints(Vec<G1>);
 
 impl ChunkPoints {
     fn decrypt(dealing: &Dealing, secret: &EncryptionSecret, member: ValidatorIndex) -> Self {
-        let ciphertexts = dealing.ciphertexts(member).iter().enumerate();
-        let chunks: Vec<G1Sum> = ciphertexts
-            .map(|(column, ciphertext)| {
-                let ephemeral = dealing.ephemeral(column);
-                secret.scalar().subtract_multiple(ciphertext, ephemeral)
-            })
+        let ciphertexts = dealing.ciphertexts(member);
+        let ephemerals: Vec<G1> = (0..ciphertexts.len())
+            .map(|column| *dealing.ephemeral(column))
             .collect();
+        let chunks = secret.scalar().subtract_multiples(ciphertexts, &ephemerals);
         Self(G1Sum::to_points(&chunks))
     }
 }

@@ -1,8 +1,9 @@
 //! Finding chunks: the discrete logarithms of small multiples of the generator.
 //!
-//! An honest dealer's chunks are below 2^16. All such multiples stand in a table, and each chunk is compared with
-//! every entry of it: whatever the chunk is, the same memory is read in the same order and the same instructions run,
-//! so that neither the time it takes nor the addresses in a cache depend on it. (Rust promises no constant time; the
+//! An honest dealer's chunks are below 2^16. Thirty-two bits of all such multiples stand in a table, no two alike, and
+//! each chunk is compared with every entry of it; the number found is multiplied out and compared with the chunk in
+//! more bits. Whatever the chunk is, the same memory is read in the same order and the same instructions run, so that
+//! neither the time it takes nor the addresses in a cache depend on it. (Rust promises no constant time; the
 //! comparisons are arithmetic on masks, which compilers leave alone.)
 //!
 //! A dealer that cheats can encrypt larger chunks, or negative ones, of a magnitude that the chunking proof bounds.
@@ -12,24 +13,31 @@
 
 use std::sync::OnceLock;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::parameters::CHUNK_BITS;
-use crate::bls::{Around, G1, Scalar, visit_multiples};
+use crate::bls::{Around, G1, G1Comb, G1Sum, G2, G2Comb, Scalar, SecretScalar, visit_multiples};
 
 /// Chunks that an honest dealer encrypts.
 pub(super) const CANONICAL: u32 = 1 << CHUNK_BITS;
 /// Entries that are compared with one chunk after the other while a core's nearest cache holds them.
-const SCAN_BLOCK: usize = 1024;
+const SCAN_BLOCK: usize = 4096;
+/// Lowest of the bits of an x coordinate that are a short tag: one from which on no two multiples have the same.
+const SHORT_TAG_SHIFT: u32 = 0;
+/// Digits from a row of the generator's table to the next: chunks have four.
+const GENERATOR_SPACING: usize = 1;
+/// The same for the table of the generator of G2.
+const KEY_SPACING: usize = 2;
 
 /// Discrete logarithms of chunks to the generator of G1. Build one, share it by reference.
 ///
-/// The table of honest chunks takes 1 MiB. A second one of 19 MiB is built when the first chunk is met that is not
+/// The table of honest chunks takes 256 KiB. A second one of 19 MiB is built when the first chunk is met that is not
 /// in it, which takes a cheating dealer.
 pub struct ChunkTable {
-    /// Halves of the tags of 0, 1, .., 2^16 - 1 times the generator.
-    low: Vec<u64>,
-    high: Vec<u64>,
+    /// Short tags of 0, 1, .., 2^16 - 1 times the generator.
+    tags: Vec<u32>,
+    generator: G1Comb,
+    generator_of_keys: G2Comb,
     search: OnceLock<Search>,
 }
 
@@ -37,18 +45,15 @@ impl ChunkTable {
     /// Computes the table of honest chunks: some hundredths of a second.
     #[must_use]
     pub fn new() -> Self {
-        let [low, high] = G1::identity().tag();
-        let (mut low, mut high) = (vec![low], vec![high]);
-        low.reserve_exact(CANONICAL as usize - 1);
-        high.reserve_exact(CANONICAL as usize - 1);
+        let mut tags = Vec::with_capacity(CANONICAL as usize);
+        tags.push(short_tag(&G1::identity()));
         visit_multiples(&G1::generator(), CANONICAL - 1, |_, point| {
-            let tag = point.tag();
-            low.push(tag[0]);
-            high.push(tag[1]);
+            tags.push(short_tag(point));
         });
         Self {
-            low,
-            high,
+            tags,
+            generator: G1Comb::new(&G1::generator(), GENERATOR_SPACING),
+            generator_of_keys: G2Comb::new(&G2::generator(), KEY_SPACING),
             search: OnceLock::new(),
         }
     }
@@ -57,19 +62,33 @@ impl ChunkTable {
     /// for all points.
     ///
     /// Of a point that is none of these multiples, but within the bound of the chunking proof, the 128 bits of the
-    /// tag agree with none of theirs: among 2^16 * 2^37 pairs that is a matter of 2^-75.
+    /// long tag agree with none of theirs: among 2^16 * 2^37 pairs that is a matter of 2^-75.
     pub(super) fn canonical(&self, points: &[G1]) -> Zeroizing<Vec<u64>> {
-        let mut found = Zeroizing::new(vec![0u64; points.len()]);
-        let blocks = self
-            .low
-            .chunks(SCAN_BLOCK)
-            .zip(self.high.chunks(SCAN_BLOCK));
-        for (first, (low, high)) in (1..).step_by(SCAN_BLOCK).zip(blocks) {
+        let mut found = Zeroizing::new(vec![0u32; points.len()]);
+        for (first, tags) in (1..).step_by(SCAN_BLOCK).zip(self.tags.chunks(SCAN_BLOCK)) {
             for (found, point) in found.iter_mut().zip(points) {
-                *found |= scan(first, low, high, point.tag());
+                *found |= scan(first, tags, short_tag(point));
             }
         }
-        found
+        // Where nothing was found, zero stays zero whatever is compared.
+        let multiples: Vec<_> = found
+            .iter()
+            .map(|found| u64::from(found.saturating_sub(1)))
+            .map(|number| self.generator.multiply_short(number, CHUNK_BITS))
+            .collect();
+        let mut multiples = G1Sum::to_points(&multiples);
+        let confirmed = points.iter().zip(&multiples).zip(found.iter());
+        let confirmed = confirmed.map(|((point, multiple), found)| {
+            u64::from(*found) & mask_of_equality(point.tag(), multiple.tag())
+        });
+        let confirmed = Zeroizing::new(confirmed.collect());
+        multiples.iter_mut().for_each(Zeroize::zeroize);
+        confirmed
+    }
+
+    /// A secret times the generator of G2, in constant time.
+    pub(super) fn public_key(&self, secret: &SecretScalar) -> G2 {
+        self.generator_of_keys.multiply(secret).to_point()
     }
 
     /// The v of a magnitude below `bound` of which `point` is the multiple. Builds the larger table if it is not there
@@ -85,16 +104,28 @@ impl Default for ChunkTable {
     }
 }
 
+/// Thirty-two bits of a point. Those of the multiples in the table are all different.
+fn short_tag(point: &G1) -> u32 {
+    let bits = point.tag_of_x() >> SHORT_TAG_SHIFT & u64::from(u32::MAX);
+    u32::try_from(bits).expect("32 bits")
+}
+
+/// All ones if the tags are equal, else zero.
+fn mask_of_equality(left: [u64; 2], right: [u64; 2]) -> u64 {
+    let difference = (left[0] ^ right[0]) | (left[1] ^ right[1]);
+    ((difference | difference.wrapping_neg()) >> 63).wrapping_sub(1)
+}
+
 /// The number of the entry that is `tag`, the first being `first`, or 0.
 #[inline(never)]
-fn scan(first: u64, low: &[u64], high: &[u64], tag: [u64; 2]) -> u64 {
+fn scan(first: u32, tags: &[u32], tag: u32) -> u32 {
     let mut found = 0;
     // Wrapping, though it never does: a check for overflow keeps the compiler from comparing several at once.
     let mut number = first;
-    for (low, high) in low.iter().zip(high) {
-        let difference = (low ^ tag[0]) | (high ^ tag[1]);
+    for entry in tags {
+        let difference = entry ^ tag;
         // All ones if there is no difference.
-        let equal = ((difference | difference.wrapping_neg()) >> 63).wrapping_sub(1);
+        let equal = ((difference | difference.wrapping_neg()) >> 31).wrapping_sub(1);
         found |= number & equal;
         number = number.wrapping_add(1);
     }
@@ -220,11 +251,26 @@ mod tests {
         );
         // Every entry is the one before plus the generator.
         let mut multiple = G1::identity();
-        for (low, high) in table.low.iter().zip(&table.high) {
-            assert_eq!(multiple.tag(), [*low, *high]);
+        for tag in &table.tags {
+            assert_eq!(short_tag(&multiple), *tag);
             multiple = multiple.add(&G1::generator());
         }
         assert_eq!(multiple, point(65_536));
+        let distinct: std::collections::BTreeSet<u32> = table.tags.iter().copied().collect();
+        assert_eq!(distinct.len(), table.tags.len(), "no two tags are alike");
+    }
+
+    /// Another point with the short tag of an entry is not taken for that entry.
+    #[test]
+    fn a_short_tag_alone_is_not_believed() {
+        let mut table = ChunkTable::new();
+        let foreign = point(70_000);
+        table.tags[77] = short_tag(&foreign);
+        table.tags[0] = short_tag(&point(-1));
+        assert_eq!(
+            *table.canonical(&[foreign, point(78), point(-1)]),
+            [0, 79, 0]
+        );
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The prime field below G1, for additions of many public points at once. Elements are reduced, in Montgomery's form.
 
 use blst::{
-    blst_fp, blst_fp_add, blst_fp_eucl_inverse, blst_fp_mul, blst_fp_sqr, blst_fp_sub, blst_fr,
-    blst_p1, blst_p1_affine, blst_p1_cneg, blst_p1_generator, blst_p1_mult,
+    blst_fp, blst_fp_add, blst_fp_eucl_inverse, blst_fp_mul, blst_fp_sqr, blst_fp_sub,
+    blst_p1_affine, blst_p1_generator,
 };
 use zeroize::Zeroize;
-
-use super::{SCALAR_BITS, fr_to_scalar, sums};
 
 pub(in super::super) fn add(left: &blst_fp, right: &blst_fp) -> blst_fp {
     let mut out = blst_fp::default();
@@ -50,27 +48,17 @@ pub(in super::super) fn one() -> blst_fp {
     unsafe { (*blst_p1_generator()).z }
 }
 
-/// `minuend` less `point` times a secret, in constant time. The result is for the caller to erase.
-pub(in super::super) fn difference_of_secret_multiple(
-    minuend: &blst_p1_affine,
-    point: &blst_p1_affine,
-    secret: &blst_fr,
-) -> blst_p1 {
-    let scalar = fr_to_scalar(secret);
-    let mut difference = sums::g1::from_affine(point);
-    // SAFETY: `scalar` holds the 32 bytes that 255 bits take; see the text of the module above.
-    unsafe {
-        blst_p1_mult(
-            &raw mut difference,
-            &raw const difference,
-            scalar.b.as_ptr(),
-            SCALAR_BITS,
-        );
-        blst_p1_cneg(&raw mut difference, true);
-    }
-    sums::g1::add_affine(&mut difference, minuend);
-    difference
-}
+/// The cube root of unity 0x5f19672fdf76ce51ba69c6076a0f77eaddb3a93be6f89688de17d813620a00022e01fffffffefffe.
+pub(in super::super) const BETA: blst_fp = blst_fp {
+    l: [
+        0x30f1_361b_798a_64e8,
+        0xf3b8_ddab_7ece_5a2a,
+        0x16a8_ca3a_c615_77f7,
+        0xc26a_2ff8_74fd_029b,
+        0x3636_b766_6070_1c6e,
+        0x051b_a4ab_241b_6160,
+    ],
+};
 
 /// Erases a point of G1.
 pub(in super::super) fn erase(point: &mut blst_p1_affine) {
