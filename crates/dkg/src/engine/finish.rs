@@ -137,6 +137,8 @@ impl Engine {
         }
         for name in dealings {
             self.store(name, out);
+            // Whoever took the result from others has not seen the broadcasts that delivered its dealings.
+            self.available.insert(name.0);
         }
         let bodies: Option<Vec<_>> = dealings
             .iter()

@@ -1,6 +1,6 @@
 //! Restarts from every prefix of a log, and lost logs.
 
-use quorate_dkg::{Engine, Input, Phase, Role};
+use quorate_dkg::{Engine, Input, MemberSet, Phase, Role};
 use quorate_types::ValidatorIndex;
 use rand_chacha::rand_core::Rng;
 
@@ -77,6 +77,21 @@ fn a_restart_with_keys_goes_on() {
     world.run();
     world.assert_complete("restarted after the end");
     assert!(world.member(1).work.holder.share().is_some());
+}
+
+/// Its restart takes a short way to the result, past the broadcasts.
+#[test]
+fn a_complete_member_names_the_keys_dealings_after_a_restart() {
+    let mut world = World::<FakeWork>::new(&FOUR, 14, Late::Nothing);
+    world.run();
+    let log = world.member(1).log.clone();
+    world.restart(ValidatorIndex(1), log, Role::Member);
+    world.run();
+    let member = world.member(1);
+    let dealings = &member.outcome.as_ref().unwrap().transcript.dealings;
+    let dealers: MemberSet = dealings.iter().map(|dealing| dealing.dealer).collect();
+    assert!(dealers.len() >= 3);
+    assert!(dealers.is_subset(member.engine.status().dealings_delivered));
 }
 
 #[test]

@@ -67,6 +67,8 @@ async fn files_that_a_crash_left_out_are_written_at_the_next_start() {
             timeout(HANG, node.wait()).await.unwrap().unwrap(),
             Ended::Done
         );
+        let status = node.watch().borrow().clone();
+        assert!(status.delivered.len() >= 3, "{status:?}");
         node.stop().await.unwrap();
         assert!(directory.join(GROUP_FILE).exists());
         assert_eq!(
