@@ -125,6 +125,10 @@ pub(crate) struct RunArgs {
     /// Stop when standard input closes, so that a parent that is killed leaves nothing behind.
     #[arg(long)]
     pub(crate) exit_with_parent: bool,
+    /// The data directory is not the newest that this validator had: it was lost, or restored from a backup. The validator
+    /// proposes nothing until a quorum of others has said what they hold from it. Needed once; the log remembers.
+    #[arg(long)]
+    pub(crate) lost_disk: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -503,6 +507,8 @@ pub(crate) enum World {
     LossyPartitions,
     /// Fast links, slow disks, many crashes.
     CrashOften,
+    /// Disks that are lost, and old copies of them restored.
+    LostDisks,
 }
 
 /// What a benchmark offers.

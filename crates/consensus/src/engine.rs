@@ -64,6 +64,8 @@ struct Proposer {
     outstanding: Option<Round>,
     last_proposal: Option<Timestamp>,
     payload_waiting: bool,
+    /// Nothing is proposed for now.
+    held_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +149,18 @@ impl Consensus {
     /// peers for the highest round they hold from it.
     pub fn propose_past(&mut self, round: Round) {
         self.proposer.past = self.proposer.past.max(round);
+    }
+
+    /// Whether proposals are held back: for a validator that does not know yet what it proposed before a restart. A
+    /// proposal that was asked for already is not called back.
+    pub const fn hold_proposals(&mut self, held_back: bool) {
+        self.proposer.held_back = held_back;
+    }
+
+    /// No block is proposed at this round or below.
+    #[must_use]
+    pub const fn proposed_past(&self) -> Round {
+        self.proposer.past
     }
 
     /// Takes one input and appends what is to be done to `out`, in the order in which it is to be done. Time that runs

@@ -13,5 +13,6 @@ pub mod keystore;
 pub mod metrics;
 pub mod net;
 mod runtime;
+pub mod started;
 
 pub use runtime::{Addresses, Node, NodeError};

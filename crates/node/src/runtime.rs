@@ -35,6 +35,7 @@ use quorate_validator::{BlsCryptography, Cryptography, Pool, PoolLimits};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::store::LOG_DIRECTORY;
 pub use error::NodeError;
 
 use crate::api::Head;
@@ -88,7 +89,16 @@ impl Node {
     /// # Errors
     /// [`NodeError`]: nothing was left running.
     pub async fn start(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
-        Self::start_with(config, secrets, |directory| OsDisk::open(directory)).await
+        Self::start_with(config, secrets, |directory| OsDisk::open(directory), false).await
+    }
+
+    /// As [`Node::start`] for a validator whose data directory is not the newest it had: lost, or restored from a backup.
+    /// It proposes nothing until a quorum of others has said what they hold from it. Once is enough: the log remembers.
+    ///
+    /// # Errors
+    /// [`NodeError`]: nothing was left running.
+    pub async fn start_with_lost_disk(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
+        Self::start_with(config, secrets, |directory| OsDisk::open(directory), true).await
     }
 
     /// As [`Node::start`], with the log on a disk of the caller's, which may be one that fills up and fails on demand. The
@@ -101,13 +111,14 @@ impl Node {
         secrets: Secrets,
         log_disk: impl Disk + 'static,
     ) -> Result<Self, NodeError> {
-        Self::start_with(config, secrets, |_| Ok(log_disk)).await
+        Self::start_with(config, secrets, |_| Ok(log_disk), false).await
     }
 
     async fn start_with<D: Disk + 'static>(
         config: Config,
         secrets: Secrets,
         log_disk: impl FnOnce(&Path) -> Result<D, DiskError>,
+        lost: bool,
     ) -> Result<Self, NodeError> {
         let genesis = crate::genesis_file::read(&config.genesis)
             .map_err(|error| NodeError::GenesisFile(Box::new(error)))?;
@@ -174,7 +185,7 @@ impl Node {
         let shared = Arc::new(shared);
 
         let evidence = recovery::evidence_file(&config.data_dir)?;
-        let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared)?;
+        let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared, lost)?;
         let (stop_core, core_stopped) = oneshot::channel();
         let stop = CancellationToken::new();
         let stop_requested = Arc::new(tokio::sync::Notify::new());

@@ -24,6 +24,8 @@ pub(crate) enum Message {
         certified: Height,
         /// The highest round of the receiver's own blocks that is held here.
         held: Round,
+        /// The round of the sender's last own block.
+        round: Round,
         /// Whether the sender has had a greeting, so that it needs none back.
         answer: bool,
     },

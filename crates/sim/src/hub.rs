@@ -42,6 +42,7 @@ pub(crate) struct Counters {
     pub(crate) torn_bytes: u64,
     pub(crate) fetches: u64,
     pub(crate) reclaimed: u64,
+    pub(crate) forgotten: u64,
 }
 
 impl Hub {

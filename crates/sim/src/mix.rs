@@ -55,6 +55,10 @@ pub(crate) struct FaultWeights {
     pub(crate) isolate: u64,
     pub(crate) cut_one_way: u64,
     pub(crate) slow_link: u64,
+    /// A copy of a validator's disk is made.
+    pub(crate) back_up: u64,
+    /// A validator's disk is lost: it comes back with the last copy, or with nothing.
+    pub(crate) forget: u64,
 }
 
 impl FaultWeights {
@@ -66,6 +70,8 @@ impl FaultWeights {
             + self.isolate
             + self.cut_one_way
             + self.slow_link
+            + self.back_up
+            + self.forget
     }
 }
 
@@ -109,6 +115,10 @@ impl Mix {
             fault_rounds,
             fault_time: fault_rounds * round * 4,
         };
+        if dice.per_mille(400) {
+            mix.faults.back_up = dice.between(0, 2);
+            mix.faults.forget = dice.between(1, 2);
+        }
         mix.shape(options.scenario);
         if let Some(behaviours) = &options.behaviours {
             mix.behaviours.clone_from(behaviours);
@@ -144,6 +154,16 @@ impl Mix {
                 };
                 (self.loss, self.duplicate, self.straggle) = (200, 200, 30);
                 self.fault_interval = round * 8;
+            }
+            Scenario::LostDisks => {
+                self.faults = FaultWeights {
+                    crash: 1,
+                    back_up: 2,
+                    forget: 2,
+                    ..none
+                };
+                self.fault_interval = round * 6;
+                self.fault_length = round * 6;
             }
             Scenario::CrashOften => {
                 self.faults = FaultWeights {
@@ -200,6 +220,7 @@ fn draw_weights(dice: &mut Dice) -> FaultWeights {
         isolate: weight(3),
         cut_one_way: weight(3),
         slow_link: weight(3),
+        ..FaultWeights::default()
     }
 }
 

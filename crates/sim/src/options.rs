@@ -20,8 +20,10 @@ pub enum Behaviour {
 pub enum DriverFault {
     /// Blocks and shares leave before the records that bind them are durable.
     SendBeforeDurable,
-    /// A restart reads nothing of the log.
+    /// A restart reads nothing of the log, and does not ask the others.
     ForgetLog,
+    /// A validator does not ask the others what they hold from it, not even after its disk was lost.
+    NoGuard,
     /// Nobody is greeted after a restart, so that nobody streams again what it missed.
     NoGreeting,
     /// The payload of own blocks that will never be output is not proposed again.
@@ -64,6 +66,8 @@ pub enum Scenario {
     LossyPartitions,
     /// Links are fast, disks are slow and validators crash often, many of them between two effects.
     CrashOften,
+    /// Validators lose their disks and come back with an old copy, or with nothing.
+    LostDisks,
 }
 
 impl SimOptions {

@@ -34,6 +34,8 @@ use crate::trace::Kind;
 pub(crate) struct Remains {
     pub(crate) disk: MemoryDisk,
     pub(crate) tables: TablesModel,
+    /// It is not all of what there was, and the operator says so.
+    pub(crate) lost: bool,
 }
 
 /// A running validator.
@@ -66,6 +68,8 @@ pub(crate) struct Process {
     /// Effects left until it dies.
     fuse: Option<u64>,
     dead: bool,
+    /// It was started with less than it once had.
+    lost: bool,
 }
 
 /// What the executor does, in order.
@@ -226,6 +230,9 @@ impl Process {
                 hub.trace.note(hub.now, Kind::Evidence, self.me, 0, &[]);
                 hub.checker.evidence(self.me, &evidence);
             }
+            Effect::Amnesia { round } => hub.trace.say(hub.now, Some(self.me), || {
+                format!("learns of an own block of round {round} that it has forgotten")
+            }),
             Effect::Diverged {
                 height,
                 own,

@@ -36,6 +36,8 @@ pub struct Report {
     pub fetches: u64,
     /// Own blocks whose payload was proposed again.
     pub reclaimed: u64,
+    /// Disks lost, or replaced by an older copy.
+    pub forgotten: u64,
     /// Messages sent.
     pub messages: u64,
     /// Events of the world.
@@ -76,12 +78,13 @@ impl Summary {
             .load_style(UTF8_BORDERS_ONLY)
             .set_header(["", "total", "mean", "least", "most"]);
         type Figure = (&'static str, fn(&Report) -> u64);
-        let figures: [Figure; 12] = [
+        let figures: [Figure; 13] = [
             ("rounds", |report| report.rounds),
             ("commits", |report| report.commits),
             ("certificates", |report| report.certificates),
             ("transactions", |report| report.transactions),
             ("crashes", |report| report.crashes),
+            ("disks lost", |report| report.forgotten),
             ("partitions", |report| report.partitions),
             ("liars", |report| u64::from(report.liars)),
             ("checkpoints", |report| report.checkpoints),

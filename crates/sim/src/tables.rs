@@ -69,6 +69,14 @@ impl TablesModel {
             .extend(certificates.map(|certificate| (certificate.header.height, certificate)));
     }
 
+    /// What a copy of the file holds: what is synced.
+    pub(crate) fn back_up(&self) -> Self {
+        Self {
+            content: self.content.clone(),
+            syncing: None,
+        }
+    }
+
     /// The process dies: a transaction under way has happened, or not.
     pub(crate) fn crash(&mut self, dice: &mut Dice) {
         if dice.per_mille(500) {

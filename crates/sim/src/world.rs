@@ -5,6 +5,7 @@
 
 mod faults;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quorate_types::{Execution, Height, Round, Timestamp, ValidatorIndex};
@@ -35,6 +36,10 @@ const LIVENESS_HEIGHTS: u64 = 5;
 pub(crate) struct World {
     hub: Hub,
     nodes: Vec<Node>,
+    /// The last copy of each validator's disk.
+    backups: Vec<Option<Remains>>,
+    /// Who lost its disk and does not take part again yet.
+    forgetful: BTreeSet<ValidatorIndex>,
     clients: Clients,
     healed: Option<Healed>,
 }
@@ -83,6 +88,8 @@ impl World {
         Self {
             hub,
             nodes,
+            backups: (0..size).map(|_| None).collect(),
+            forgetful: BTreeSet::new(),
             clients: Clients::default(),
             healed: None,
         }
@@ -388,6 +395,7 @@ impl World {
             torn_bytes: counters.torn_bytes,
             fetches: counters.fetches,
             reclaimed: counters.reclaimed,
+            forgotten: counters.forgotten,
             messages: counters.messages,
             events: counters.events,
             micros: self.hub.now.0,

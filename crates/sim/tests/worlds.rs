@@ -127,9 +127,16 @@ fn caught(fault: DriverFault, scenario: Scenario) -> Option<Cause> {
     seeds.find_map(|seed| run_seed(&options, seed).err().map(|failure| failure.cause))
 }
 
+/// A validator that finds out that it has sent what it does not know of asks the others; if all have, nobody goes on.
 #[test]
-fn sending_before_durable_is_caught_as_equivocation() {
+fn sending_before_durable_is_caught() {
     let cause = caught(DriverFault::SendBeforeDurable, Scenario::CrashOften);
+    assert!(cause.is_some());
+}
+
+#[test]
+fn a_validator_that_does_not_ask_after_its_disk_was_lost_is_caught_as_equivocation() {
+    let cause = caught(DriverFault::NoGuard, Scenario::Swarm);
     assert!(
         matches!(
             cause,
@@ -139,6 +146,13 @@ fn sending_before_durable_is_caught_as_equivocation() {
         ),
         "{cause:?}"
     );
+}
+
+#[test]
+fn lost_disks_and_restored_backups_do_no_harm() {
+    let reports = run(&scenario(7, 0..6, Scenario::LostDisks));
+    let lost: u64 = reports.iter().map(|report| report.forgotten).sum();
+    assert!(lost > 6, "{lost}");
 }
 
 #[test]
@@ -168,7 +182,7 @@ fn a_failure_names_the_command_that_replays_it() {
     options.driver_fault = Some(DriverFault::SendBeforeDurable);
     let summary = run_seeds(&options, |_, _| {});
     let failure = summary.failures.first().expect("the driver is broken");
-    assert_eq!(summary.exit_code(), 5);
+    assert_eq!(summary.exit_code(), failure.cause.exit_code());
     let command = failure.replay_command();
     assert!(
         command.starts_with("quorate sim --validators 4 --seeds "),

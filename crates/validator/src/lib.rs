@@ -10,6 +10,7 @@
 //!   the [`Record`] that binds it;
 //! * after a crash, [`Validator::recover`] with the surviving prefix of the log and the last checkpoint gives a validator
 //!   that never contradicts what had left before;
+//! * no block is proposed that may repeat one of before a restart, not even if the disk was lost (see [`Greeting`]);
 //! * certificates come out in order of height, without gaps.
 //!
 //! What it does not do: execute commits ([`Effect::Execute`] hands them to the ledger), touch secret keys
@@ -21,6 +22,7 @@
 
 mod cryptography;
 mod finality;
+mod guard;
 mod job;
 mod pool;
 mod record;
@@ -28,6 +30,7 @@ mod validator;
 
 pub use cryptography::{BlsCryptography, Cryptography, KeyError, ProposalError};
 pub use finality::{FINALITY_WINDOW, FinalityStatus};
+pub use guard::Greeting;
 pub use job::{Candidate, CandidateVerdict, CoinVerdict, Job, Proof};
 pub use pool::{Pool, PoolFull, PoolLimits, Taken};
 pub use record::{Logged, LoggedError, Record};

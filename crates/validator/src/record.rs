@@ -9,6 +9,8 @@ use quorate_types::{
 const BLOCK: u8 = 1;
 const COIN: u8 = 2;
 const VOTE: u8 = 3;
+const LOST: u8 = 4;
+const PROPOSED_PAST: u8 = 5;
 
 /// A record to append to the log.
 #[derive(Clone, Debug)]
@@ -29,6 +31,13 @@ pub enum Record {
         /// The header's hash.
         header_hash: HeaderHash,
     },
+    /// Own blocks may have left that this log does not have: nothing is proposed until a bound is known.
+    Lost,
+    /// The bound: no block may be proposed at this round or below, whatever the log has.
+    ProposedPast {
+        /// The round.
+        round: Round,
+    },
 }
 
 impl Record {
@@ -39,6 +48,8 @@ impl Record {
             Self::Block(_) => BLOCK,
             Self::Coin { .. } => COIN,
             Self::Vote { .. } => VOTE,
+            Self::Lost => LOST,
+            Self::ProposedPast { .. } => PROPOSED_PAST,
         }
     }
 
@@ -60,6 +71,8 @@ impl Record {
                 header_hash.encode(&mut bytes);
                 bytes.into()
             }
+            Self::Lost => Bytes::new(),
+            Self::ProposedPast { round } => round.to_bytes().into(),
         }
     }
 }
@@ -82,6 +95,13 @@ pub enum Logged {
         height: Height,
         /// The header's hash.
         header_hash: HeaderHash,
+    },
+    /// See [`Record::Lost`].
+    Lost,
+    /// See [`Record::ProposedPast`].
+    ProposedPast {
+        /// The round.
+        round: Round,
     },
 }
 
@@ -124,6 +144,14 @@ impl Logged {
                     header_hash,
                 })
             }
+            LOST => {
+                Reader::new(&bytes).finish().map_err(codec)?;
+                Ok(Self::Lost)
+            }
+            PROPOSED_PAST => {
+                let round = Round::from_bytes(&bytes).map_err(codec)?;
+                Ok(Self::ProposedPast { round })
+            }
             kind => Err(LoggedError::Kind { kind }),
         }
     }
@@ -134,7 +162,7 @@ impl Logged {
         match self {
             Self::Block(block) => Some(block.round()),
             Self::Coin { round, .. } => Some(*round),
-            Self::Vote { .. } => None,
+            Self::Vote { .. } | Self::Lost | Self::ProposedPast { .. } => None,
         }
     }
 }
@@ -172,7 +200,16 @@ mod tests {
             Logged::decode(77, coin.payload()),
             Err(LoggedError::Kind { kind: 77 })
         ));
-        for kind in [BLOCK, COIN, VOTE] {
+        let past = Record::ProposedPast { round: Round(11) };
+        assert!(matches!(
+            Logged::decode(past.kind(), past.payload()),
+            Ok(Logged::ProposedPast { round: Round(11) })
+        ));
+        assert!(matches!(
+            Logged::decode(Record::Lost.kind(), Record::Lost.payload()),
+            Ok(Logged::Lost)
+        ));
+        for kind in [BLOCK, COIN, VOTE, LOST, PROPOSED_PAST] {
             let short = Logged::decode(kind, Bytes::from_static(&[1, 0, 3]));
             assert!(
                 matches!(short, Err(LoggedError::Codec { .. })),

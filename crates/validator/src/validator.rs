@@ -10,6 +10,7 @@ use quorate_types::{
 };
 
 use crate::finality::{Finality, FinalityStatus};
+use crate::guard::{Greeting, Guard};
 use crate::job::{CandidateVerdict, CoinVerdict, Job};
 use crate::record::Record;
 
@@ -56,6 +57,13 @@ pub enum Input {
     Finality(Vec<CandidateVerdict>),
     /// The answer to [`Effect::Execute`]: the header at the commit's height.
     Executed(Header),
+    /// What a peer said when a connection to it was made. The first proposal after a start waits for these.
+    Greeting {
+        /// The peer.
+        from: ValidatorIndex,
+        /// What it said.
+        greeting: Greeting,
+    },
     /// Whether the pool holds anything to propose.
     PayloadWaiting(bool),
     /// Time passed: see [`Validator::deadline`].
@@ -101,6 +109,12 @@ pub enum Effect {
     },
     /// Keep this.
     Evidence(Evidence),
+    /// A peer showed an own block that the log does not have: this store is older than the validator. Nothing is proposed
+    /// until enough others have said what they hold. Tell the operator.
+    Amnesia {
+        /// The block's round.
+        round: Round,
+    },
     /// This validator executed something else than what the committee certified, or than what it had signed before a
     /// restart. Stop: going on would certify wrong state.
     Diverged {
@@ -122,6 +136,8 @@ pub struct Resume {
     pub certified: Height,
     /// Headers above `certified` up to the checkpoint's height: executed, not known to be certified.
     pub uncertified: Vec<Header>,
+    /// The operator says that the store is not the newest this validator had: its disk was lost, or a backup was restored.
+    pub lost: bool,
 }
 
 /// One validator.
@@ -129,6 +145,9 @@ pub struct Validator {
     me: ValidatorIndex,
     consensus: Consensus,
     finality: Finality,
+    guard: Guard,
+    /// The operator's word; the log may tell of an earlier loss that is mended.
+    told_lost: bool,
     /// Headers signed before a restart, for heights not executed again yet.
     votes: BTreeMap<Height, HeaderHash>,
     /// Own blocks that were not output yet.
@@ -167,10 +186,19 @@ impl Validator {
             finality.executed(header, &mut none);
         }
         debug_assert!(none.is_empty(), "nothing certifies before there are shares");
+        let mut guard = Guard::new(committee.quorum(), resume.lost);
+        if let Some(checkpoint) = &resume.checkpoint {
+            // Nothing is proposed below the first undecided slot, so what the log does not give back of it cannot be repeated.
+            guard.know_own(checkpoint.slot_round.back(1));
+        }
+        let mut consensus = Consensus::new(committee.clone(), me, options, resume.checkpoint);
+        consensus.hold_proposals(true);
         Self {
             me,
-            consensus: Consensus::new(committee.clone(), me, options, resume.checkpoint),
+            consensus,
             finality,
+            guard,
+            told_lost: resume.lost,
             votes: BTreeMap::new(),
             own_blocks: BTreeMap::new(),
             logged: Vec::new(),
@@ -188,6 +216,7 @@ impl Validator {
         match record {
             Record::Block(block) => {
                 if block.author() == self.me {
+                    self.guard.know_own(block.round());
                     self.own_blocks.insert(block.round(), block.clone());
                     self.logged.push(block.clone());
                 }
@@ -212,12 +241,21 @@ impl Validator {
             } => {
                 self.votes.insert(height, header_hash);
             }
+            Record::Lost => self.guard.recover_lost(),
+            Record::ProposedPast { round } => {
+                self.guard.recover_bound();
+                self.consensus.propose_past(round);
+            }
         }
     }
 
     /// Ends recovery: from now on blocks are proposed, fetched and signed for.
     pub fn start(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.recovering = false;
+        if self.told_lost {
+            self.guard.recover_lost();
+            out.push(persist(Record::Lost));
+        }
         self.reclaim_once(out);
         self.consensus.start(now, &mut self.scratch);
         self.translate(out);
@@ -233,6 +271,7 @@ impl Validator {
         }
         let before = out.len();
         self.take(now, input, out);
+        self.open_guard(now, out);
         let diverged = |effect: &Effect| matches!(effect, Effect::Diverged { .. });
         if let Some(at) = out[before..].iter().position(diverged) {
             self.diverged = true;
@@ -243,10 +282,23 @@ impl Validator {
     fn take(&mut self, now: Timestamp, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Block { from, block } => {
+                if block.author() == self.me && self.guard.shown_own(block.round()) {
+                    self.consensus.hold_proposals(true);
+                    out.push(persist(Record::Lost));
+                    out.push(Effect::Amnesia {
+                        round: block.round(),
+                    });
+                }
                 let source = Source::Peer(from);
                 self.agree(now, quorate_consensus::Input::Block { source, block }, out);
             }
             Input::Built(block) => {
+                if self.guard.is_open() {
+                    self.guard.know_own(block.round());
+                } else {
+                    // Begun before it was known what was forgotten; the engine gives its payload back.
+                    self.consensus.propose_past(block.round());
+                }
                 self.own_blocks.insert(block.round(), block.clone());
                 let source = Source::Own;
                 self.agree(now, quorate_consensus::Input::Block { source, block }, out);
@@ -267,6 +319,10 @@ impl Validator {
                 self.agree(now, quorate_consensus::Input::PayloadWaiting(waiting), out);
             }
             Input::Tick => self.agree(now, quorate_consensus::Input::Tick, out),
+            Input::Greeting { from, greeting } if from != self.me => {
+                self.guard.greet(from, greeting);
+            }
+            Input::Greeting { .. } => {}
             Input::Share { from, share } => self.finality.share(from, share, out),
             Input::Certificate { from, certificate } => {
                 self.finality.certificate(from, &certificate, out)
@@ -278,6 +334,36 @@ impl Validator {
                 self.finality.share(self.me, share, out);
             }
         }
+    }
+
+    /// Lets proposals go once it is known that they repeat none. The bound of a validator that had forgotten is durable
+    /// before any own block above it, for the log is in order.
+    fn open_guard(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        if self.recovering || self.guard.is_open() {
+            return;
+        }
+        let Some(round) = self.guard.open(self.consensus.status().quorum_round) else {
+            return;
+        };
+        if self.guard.is_lost() {
+            out.push(persist(Record::ProposedPast { round }));
+            self.consensus.propose_past(round);
+        }
+        self.consensus.hold_proposals(false);
+        self.agree(now, quorate_consensus::Input::Tick, out);
+    }
+
+    /// Whether it may propose: see [`Input::Greeting`].
+    #[must_use]
+    pub const fn may_propose(&self) -> bool {
+        self.guard.is_open()
+    }
+
+    /// Whether it takes part again after it had forgotten something: an own block is in the DAG at or past the bound that it
+    /// was given. Until then the committee does without it, as without one that is down.
+    #[must_use]
+    pub fn has_rejoined(&self) -> bool {
+        self.guard.is_open() && self.consensus.round() >= self.consensus.proposed_past()
     }
 
     /// When [`Input::Tick`] is due.
@@ -430,6 +516,14 @@ impl Validator {
                 header_hash,
             })],
         });
+    }
+}
+
+/// A record on which nothing waits.
+const fn persist(record: Record) -> Effect {
+    Effect::Persist {
+        record,
+        then: Vec::new(),
     }
 }
 

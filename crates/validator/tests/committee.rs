@@ -13,7 +13,8 @@ use quorate_types::{
     merkle_root,
 };
 use quorate_validator::{
-    BlsCryptography, Cryptography, Effect, Input, Job, KeyError, Logged, Record, Resume, Validator,
+    BlsCryptography, Cryptography, Effect, Greeting, Input, Job, KeyError, Logged, Record, Resume,
+    Validator,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -174,6 +175,7 @@ impl Net<'_> {
                     }
                 }
                 Effect::Checkpoint(_) | Effect::Reclaim { .. } => {}
+                Effect::Amnesia { .. } => {}
                 Effect::Evidence(evidence) => panic!("nobody lies: {evidence:?}"),
                 Effect::Diverged { height, .. } => panic!("diverged at {height}"),
             }
@@ -205,12 +207,49 @@ impl Net<'_> {
         panic!("no certificate at {height}");
     }
 
+    /// Everybody else tells a member what it holds from it.
+    fn greet(&mut self, at: usize) {
+        let sent = self.members[at].sent_blocks.last_key_value();
+        let held = sent.map_or(Round(0), |(round, _)| *round);
+        for peer in (0..self.members.len()).filter(|peer| *peer != at) {
+            let round = self.members[peer].validator.status().round;
+            let greeting = Greeting { held, round };
+            let from = ValidatorIndex(u16::try_from(peer).unwrap());
+            self.queue
+                .push_back((at, Input::Greeting { from, greeting }));
+        }
+    }
+
+    /// Member 0 sends all its certificates again, and everybody else all shares: what a node that reconnects gets.
+    fn stream_finality_again(&mut self, at: usize) {
+        for certificate in self.members[0].certificates.values().cloned() {
+            let from = ValidatorIndex(0);
+            self.queue
+                .push_back((at, Input::Certificate { from, certificate }));
+        }
+        for peer in (0..self.members.len()).filter(|peer| *peer != at) {
+            let from = ValidatorIndex(u16::try_from(peer).unwrap());
+            for share in self.members[peer].shares.iter().copied() {
+                self.queue.push_back((at, Input::Share { from, share }));
+            }
+        }
+    }
+
     /// Starts member `at` again from its log.
     fn restart(&mut self, at: usize, committee: &Committee) {
+        self.restart_with(at, committee, false);
+        self.greet(at);
+    }
+
+    fn restart_with(&mut self, at: usize, committee: &Committee, lost: bool) {
         let me = ValidatorIndex(u16::try_from(at).unwrap());
         let log = std::mem::take(&mut self.members[at].log);
         self.queue.retain(|(to, _)| *to != at);
-        self.members[at].validator = Validator::new(committee, me, options(), Resume::default());
+        let resume = Resume {
+            lost,
+            ..Resume::default()
+        };
+        self.members[at].validator = Validator::new(committee, me, options(), resume);
         self.members[at].head = genesis_header(committee);
         let mut out = Vec::new();
         for (kind, bytes) in &log {
@@ -226,6 +265,8 @@ impl Net<'_> {
                     height,
                     header_hash,
                 },
+                Logged::Lost => Record::Lost,
+                Logged::ProposedPast { round } => Record::ProposedPast { round },
             };
             self.members[at]
                 .validator
@@ -261,8 +302,78 @@ fn net<'a>(committee: &Committee, keys: &'a [BlsCryptography]) -> Net<'a> {
         let mut out = Vec::new();
         net.members[at].validator.start(Timestamp(0), &mut out);
         net.perform(at, out);
+        net.greet(at);
     }
     net
+}
+
+/// Its blocks are all known to the others: `perform` would notice a second one of a round.
+#[test]
+fn a_lost_log_leads_to_no_second_block() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(8));
+    let last = *net.members[2].sent_blocks.last_key_value().unwrap().0;
+    net.members[2].log.clear();
+    net.members[2].certificates.clear();
+    net.restart_with(2, &committee, true);
+    net.greet(2);
+    net.stream_finality_again(2);
+    assert!(!net.members[2].validator.may_propose());
+    net.run_until(Height(30));
+    assert!(net.members[2].validator.may_propose());
+    let again = net.members[2]
+        .sent_blocks
+        .keys()
+        .filter(|round| **round > last);
+    assert!(again.count() > 2, "it takes part again");
+    // What it has learned is in the new log.
+    net.restart(2, &committee);
+    net.stream_finality_again(2);
+    net.run_until(Height(40));
+}
+
+/// Nobody told it. It waits, since no greeting counts, until a block of its own comes back to it.
+#[test]
+fn a_log_that_was_lost_unnoticed_leads_to_no_second_block() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(8));
+    net.members[1].log.clear();
+    net.members[1].certificates.clear();
+    net.restart(1, &committee);
+    net.stream_finality_again(1);
+    net.run_until(Height(20));
+    let lost = Record::Lost.kind();
+    let records = net.members[1].log.iter();
+    assert!(records.map(|(kind, _)| *kind).any(|kind| kind == lost));
+    assert!(net.members[1].validator.may_propose());
+}
+
+/// Without q - 1 others nobody gets anywhere; with them nothing more is waited for.
+#[test]
+fn the_first_proposal_waits_for_greetings() {
+    let (committee, keys) = committee();
+    let mut validator = Validator::new(&committee, ValidatorIndex(0), options(), Resume::default());
+    let mut out = Vec::new();
+    validator.start(Timestamp(0), &mut out);
+    let greeting = Greeting {
+        held: Round(0),
+        round: Round(0),
+    };
+    // The own greeting is none.
+    for from in [0, 1, 1] {
+        let from = ValidatorIndex(from);
+        validator.step(Timestamp(1), Input::Greeting { from, greeting }, &mut out);
+        assert!(out.is_empty(), "{out:?}");
+    }
+    let from = ValidatorIndex(3);
+    validator.step(Timestamp(1), Input::Greeting { from, greeting }, &mut out);
+    assert!(
+        matches!(out[..], [Effect::Compute(Job::Propose { .. })]),
+        "{out:?}"
+    );
+    drop(keys);
 }
 
 #[test]
@@ -295,18 +406,7 @@ fn a_restart_from_the_log_repeats_what_was_sent_and_goes_on() {
     let before = net.members[2].certificates.clone();
     net.members[2].certificates.clear();
     net.restart(2, &committee);
-    // A node that reconnects gets certificates of what its peer has certified, and its peers' shares above that.
-    for certificate in net.members[0].certificates.clone().into_values() {
-        let from = ValidatorIndex(0);
-        net.queue
-            .push_back((2, Input::Certificate { from, certificate }));
-    }
-    for from in [0u16, 1, 3] {
-        for share in net.members[usize::from(from)].shares.clone() {
-            let from = ValidatorIndex(from);
-            net.queue.push_back((2, Input::Share { from, share }));
-        }
-    }
+    net.stream_finality_again(2);
     let further = net
         .members
         .iter()

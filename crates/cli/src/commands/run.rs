@@ -25,8 +25,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
     let parent = args.exit_with_parent.then(watch_parent);
 
     let data_dir = config.data_dir.clone();
-    let mut node = Box::pin(Node::start(config, secrets))
-        .await
+    quorate_node::started::check_and_mark(&config, args.lost_disk).or_fail(Kind::Start)?;
+    let started = if args.lost_disk {
+        Box::pin(Node::start_with_lost_disk(config, secrets)).await
+    } else {
+        Box::pin(Node::start(config, secrets)).await
+    };
+    let mut node = started
         .with_context(|| {
             format!(
                 "the validator with its data in {} cannot start",

@@ -44,6 +44,7 @@ pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
             World::CrashAll => Scenario::CrashAll,
             World::LossyPartitions => Scenario::LossyPartitions,
             World::CrashOften => Scenario::CrashOften,
+            World::LostDisks => Scenario::LostDisks,
         },
         ..SimOptions::new(args.validators, args.seeds.clone())
     };

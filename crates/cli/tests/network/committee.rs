@@ -66,10 +66,16 @@ impl Committee {
 
     /// Starts a validator that is not running.
     pub(crate) fn run(&mut self, index: usize) {
+        self.run_with(index, &[]);
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn run_with(&mut self, index: usize, more: &[&str]) {
         let log = self.path(&format!("validator-{index}/log.txt"));
         let log = File::options().create(true).append(true).open(log).unwrap();
         let child = quorate(&["run", "--exit-with-parent", "--config"])
             .arg(self.config(index))
+            .args(more)
             .stdin(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -1,6 +1,6 @@
 //! kill -9: of one validator under load, and of all.
 
-use crate::committee::{Committee, until};
+use crate::committee::{Committee, ended, finished, until};
 use crate::feeder::Feeder;
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
@@ -97,4 +97,69 @@ async fn nothing_certified_is_lost_when_all_are_killed() {
         reached = highest + 40;
     }
     committee.require_no_evidence().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_lost_its_disk_comes_back_and_repeats_nothing() {
+    let mut committee = Committee::start();
+    let feeder = Feeder::start(&committee, 0);
+    committee.reach(&ALL, 30).await;
+    let data = committee.path("validator-2/data");
+    let backup = committee.path("backup");
+    // What is copied under way is as torn as after a crash.
+    committee.kill(2);
+    copy(&data, &backup);
+    committee.run(2);
+    let height = committee.highest(&ALL).await;
+    committee.reach(&ALL, height + 30).await;
+
+    for restored in [false, true] {
+        committee.kill(2);
+        std::fs::remove_dir_all(&data).unwrap();
+        if restored {
+            copy(&backup, &data);
+        } else {
+            committee.run(2);
+            assert_eq!(ended(committee.take(2)).await, Some(9));
+            let log = committee.log(2);
+            assert!(log.contains("--lost-disk"), "{log}");
+        }
+        committee.run_with(2, &["--lost-disk"]);
+        let paid = feeder.certified();
+        let height = committee.highest(&ALL).await;
+        committee.reach(&ALL, height + 20).await;
+        until("a transfer", String::new, async || {
+            feeder.certified() > paid
+        })
+        .await;
+        let round = own_round(&committee).await;
+        until(
+            "a block of the validator that lost its disk",
+            || committee.log(2),
+            async || own_round(&committee).await > round + 5,
+        )
+        .await;
+    }
+    committee.require_no_evidence().await;
+}
+
+/// The highest round of validator 2's own blocks.
+async fn own_round(committee: &Committee) -> u64 {
+    let admin = format!("http://{}", committee.listen(2).admin);
+    let status = finished(&["--json", "status", "--admin", &admin]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+    status["own_round"].as_u64().unwrap_or(0)
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), place).unwrap();
+        }
+    }
 }

@@ -43,7 +43,8 @@ impl Consensus {
         let round = self.round().next().max(undecided);
         let bound = undecided.forward(self.options.undecided_rounds_max);
         let quorum = self.committee.quorum();
-        let allowed = self.proposer.outstanding.is_none()
+        let allowed = !self.proposer.held_back
+            && self.proposer.outstanding.is_none()
             && round > self.proposer.past
             && round <= bound
             && self.dag.authors_at(round.back(1)) >= quorum;

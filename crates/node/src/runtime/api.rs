@@ -435,9 +435,9 @@ fn directory_size(directory: &Path) -> (u64, u64) {
 
 impl PeerSource for Service {
     async fn standing(&self, caller: ValidatorIndex) -> Result<Standing, ViewError> {
-        let received = self.shared.received.get(caller.position());
+        let held = self.shared.held.get(caller.position());
         Ok(Standing {
-            caller_highest: Round(received.map_or(0, |round| round.load(Ordering::Relaxed))),
+            caller_highest: Round(held.map_or(0, |round| round.load(Ordering::Relaxed))),
             own_round: self.shared.own_round(),
             certified: self.shared.archive.certified(),
             lowest: Height(1),

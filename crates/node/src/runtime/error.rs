@@ -68,7 +68,7 @@ pub enum NodeError {
     },
     /// The tables know of a log that is not there. Without it the validator may sign what contradicts what it signed.
     #[error(
-        "{}: the log of this validator is gone: restore it; starting without it could contradict what was signed",
+        "{}: the log of this validator is gone: restore it; or move the whole data directory away and start once with --lost-disk",
         path.display()
     )]
     LogMissing {

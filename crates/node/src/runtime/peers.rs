@@ -14,8 +14,10 @@ use quorate_rpc::peer::v1::consensus_service_client::ConsensusServiceClient;
 use quorate_rpc::peer::v1::{
     Envelope, FetchBlocksRequest, HelloRequest, SubscribeRequest, SubscribeResponse, envelope,
 };
-use quorate_types::{Block, BlockRef, Certificate, Decode, FinalityShare, Height, ValidatorIndex};
-use quorate_validator::{FINALITY_WINDOW, Input};
+use quorate_types::{
+    Block, BlockRef, Certificate, Decode, FinalityShare, Height, Round, ValidatorIndex,
+};
+use quorate_validator::{FINALITY_WINDOW, Greeting, Input};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -161,10 +163,20 @@ impl Peer {
             build_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let greeting = self.client.hello(hello);
-        tokio::time::timeout(HELLO_TIMEOUT, greeting)
+        let answer = tokio::time::timeout(HELLO_TIMEOUT, greeting)
             .await
             .map_err(|_| StreamError::Timeout)?
-            .map_err(Box::new)?;
+            .map_err(Box::new)?
+            .into_inner();
+        let greeting = Greeting {
+            held: Round(answer.caller_highest_round.unwrap_or_default()),
+            round: Round(answer.own_round.unwrap_or_default()),
+        };
+        let from = self.index;
+        self.core
+            .send(Input::Greeting { from, greeting })
+            .await
+            .map_err(|_| StreamError::Stopped)?;
         let received = self.shared.received[self.index.position()].load(Ordering::Relaxed);
         let request = SubscribeRequest {
             from_round: Some(received + 1),
@@ -220,6 +232,7 @@ impl Peer {
                 let block = self.own_block(bytes)?;
                 self.wait_for_room(&block).await?;
                 self.shared.received[from.position()].fetch_max(block.round().0, Ordering::Relaxed);
+                self.note_held(&block);
                 Input::Block { from, block }
             }
             envelope::Body::Share(bytes) => {
@@ -295,10 +308,17 @@ impl Peer {
                 }
             };
             let from = self.index;
+            self.note_held(&block);
             if self.core.send(Input::Block { from, block }).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// For the block's author, should it ask one day what is held from it.
+    fn note_held(&self, block: &VerifiedBlock) {
+        let held = &self.shared.held[block.author().position()];
+        held.fetch_max(block.round().0, Ordering::Relaxed);
     }
 
     fn refuse(&self, reason: &'static str) {

@@ -61,6 +61,7 @@ pub(crate) fn run<D: Disk>(
     restored: Restored,
     wal: &Wal<D>,
     shared: &Arc<Shared>,
+    lost: bool,
 ) -> Result<Recovered, NodeError> {
     let mut options = Options::new(shared.genesis.rule);
     options.pacing.quorum_wait_micros = config.pacing.quorum_wait_ms * 1000;
@@ -75,6 +76,7 @@ pub(crate) fn run<D: Disk>(
         checkpoint: restored.checkpoint,
         certified: restored.certified,
         uncertified: restored.uncertified,
+        lost,
     };
     let validator = Validator::new(&shared.committee, shared.me, options, resume);
     // Nothing below the garbage-collection round is of use, so no peer need send it again.
@@ -135,6 +137,8 @@ impl Replay<'_> {
                 height,
                 header_hash,
             },
+            Logged::Lost => Record::Lost,
+            Logged::ProposedPast { round } => Record::ProposedPast { round },
         };
         let mut out = Vec::new();
         let validator = &mut self.recovered.validator;
@@ -147,6 +151,7 @@ impl Replay<'_> {
         self.shared.blocks.insert(&block, position);
         let author = block.author().position();
         self.shared.received[author].fetch_max(block.round().0, Ordering::Relaxed);
+        self.shared.held[author].fetch_max(block.round().0, Ordering::Relaxed);
         if block.author() == self.shared.me {
             self.shared.publish_block(block.round());
         }

@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) evidence: Mutex<VecDeque<Evidence>>,
     /// Highest own round of each peer that was received and verified, from which its stream is resumed.
     pub(crate) received: Vec<AtomicU64>,
+    /// Highest round of a block of each member that was verified here: what the member is told when it asks.
+    pub(crate) held: Vec<AtomicU64>,
     /// When something last came from each peer, in microseconds since the start; 0 if nothing did.
     pub(crate) heard: Vec<AtomicU64>,
     /// Why the last connection to a peer ended, for operators.
@@ -166,6 +168,7 @@ impl Shared {
             status: Mutex::default(),
             evidence: Mutex::default(),
             received: (0..members).map(|_| AtomicU64::new(0)).collect(),
+            held: (0..members).map(|_| AtomicU64::new(0)).collect(),
             heard: (0..members).map(|_| AtomicU64::new(0)).collect(),
             peer_errors: Mutex::default(),
             peer_addresses: parts.peer_addresses,
@@ -250,6 +253,13 @@ impl Shared {
                     self.payload_waiting();
                 }
                 Effect::Evidence(evidence) => self.keep_evidence(evidence),
+                Effect::Amnesia { round } => {
+                    tracing::error!(
+                        %round,
+                        "a peer shows an own block that the log lacks: this store is older than the validator; it proposes \
+                         nothing until enough others have said what they hold"
+                    );
+                }
                 Effect::Diverged {
                     height,
                     own,

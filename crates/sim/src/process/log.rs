@@ -52,7 +52,10 @@ impl Process {
                 *held = reference.round.max(*held);
                 Some(reference)
             }
-            Record::Coin { .. } | Record::Vote { .. } => None,
+            Record::Coin { .. }
+            | Record::Vote { .. }
+            | Record::Lost
+            | Record::ProposedPast { .. } => None,
         };
         self.log.appended += 1;
         self.log.waiting.push(Entry {
@@ -103,6 +106,8 @@ impl Process {
             mut wal,
             mut disk,
             mut tables,
+            validator,
+            lost,
             ..
         } = self;
         if let Some(group) = log.syncing {
@@ -114,7 +119,21 @@ impl Process {
             disk.kill();
         }
         tables.crash(&mut hub.dice);
-        Remains { disk, tables }
+        Remains {
+            disk,
+            tables,
+            // The operator says it again until it has come to something.
+            lost: lost && !validator.may_propose(),
+        }
+    }
+
+    /// What a copy of the data directory holds at this moment.
+    pub(crate) fn back_up(&self) -> Remains {
+        Remains {
+            disk: self.disk.copy(),
+            tables: self.tables.back_up(),
+            lost: true,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_types::{Block, BlockRef, FinalityShare, Height, Round, ValidatorIndex};
-use quorate_validator::Input;
+use quorate_validator::{Greeting, Input};
 
 use super::Process;
 use crate::event::{Event, Message};
@@ -33,8 +33,11 @@ impl Process {
             Message::Hello {
                 certified,
                 held,
+                round,
                 answer,
             } => {
+                let greeting = Greeting { held, round };
+                self.step(Input::Greeting { from, greeting }, hub);
                 if !answer {
                     self.greet(from, true, hub);
                 }
@@ -91,6 +94,7 @@ impl Process {
         let hello = Message::Hello {
             certified: self.validator.finality().certified,
             held: self.held[peer.position()],
+            round: self.validator.status().round,
             answer,
         };
         if hub.driver_fault != Some(DriverFault::NoGreeting) {

@@ -7,7 +7,9 @@ use quorate_ledger::Ledger;
 use quorate_store::disk::MemoryDisk;
 use quorate_store::wal::{Position, Wal, WalOptions};
 use quorate_types::{Decode, Height, Reader, Round, ValidatorIndex};
-use quorate_validator::{Effect, Input, Logged, Pool, PoolLimits, Record, Resume, Validator};
+use quorate_validator::{
+    Effect, Greeting, Input, Logged, Pool, PoolLimits, Record, Resume, Validator,
+};
 
 use super::log::LogQueue;
 use super::{Process, Remains, Unsaved};
@@ -29,7 +31,11 @@ impl Process {
         remains: Remains,
         hub: &mut Hub,
     ) -> Result<Self, RestartError> {
-        let Remains { mut disk, tables } = remains;
+        let Remains {
+            mut disk,
+            tables,
+            lost,
+        } = remains;
         let (wal, records) = open_log(me, &mut disk, hub)?;
         let content = tables.content();
         let setup = std::sync::Arc::clone(&hub.setup);
@@ -40,7 +46,8 @@ impl Process {
                 Ledger::restore(&setup.genesis, head.clone(), entries)?
             }
         };
-        let resume = resume(content)?;
+        let mut resume = resume(content)?;
+        resume.lost = lost;
         let from_round = resume
             .checkpoint
             .as_ref()
@@ -70,6 +77,7 @@ impl Process {
             tick: None,
             fuse: None,
             dead: false,
+            lost,
         };
         process.recover(records, from_round, hub)?;
         process.begin(hub);
@@ -107,6 +115,8 @@ impl Process {
                     height,
                     header_hash,
                 },
+                Logged::Lost => Record::Lost,
+                Logged::ProposedPast { round } => Record::ProposedPast { round },
             };
             if needed {
                 self.validator.recover(hub.now, record, &mut effects);
@@ -141,6 +151,14 @@ impl Process {
         self.carry_out(effects, hub);
         for peer in hub.peers(self.me) {
             self.greet(peer, false, hub);
+            if matches!(
+                hub.driver_fault,
+                Some(DriverFault::NoGuard | DriverFault::ForgetLog)
+            ) {
+                let greeting = Greeting::default();
+                let from = peer;
+                self.step(Input::Greeting { from, greeting }, hub);
+            }
         }
         hub.trace.say(hub.now, Some(self.me), || {
             let status = self.validator.status();
@@ -194,5 +212,6 @@ fn resume(content: &Content) -> Result<Resume, RestartError> {
         checkpoint: Some(checkpoint),
         certified,
         uncertified: headers.map(|(_, header)| header.clone()).collect(),
+        lost: false,
     })
 }

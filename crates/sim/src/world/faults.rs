@@ -4,6 +4,7 @@ use quorate_types::ValidatorIndex;
 
 use super::{Node, World};
 use crate::event::{Event, Mend};
+use crate::process::Remains;
 use crate::trace::Kind;
 
 /// Most effects that a validator carries out before it dies between two of them.
@@ -28,7 +29,7 @@ impl World {
         self.hub
             .trace
             .note(self.hub.now, Kind::Fault, ValidatorIndex(0), left, &[]);
-        let kinds: [(u64, Fault); 7] = [
+        let kinds: [(u64, Fault); 9] = [
             (weights.crash, Self::crash_one),
             (weights.crash_between_effects, Self::light_one_fuse),
             (weights.crash_all, Self::crash_all),
@@ -36,6 +37,8 @@ impl World {
             (weights.isolate, Self::isolate),
             (weights.cut_one_way, Self::cut_one_way),
             (weights.slow_link, Self::slow_link),
+            (weights.back_up, Self::back_up_one),
+            (weights.forget, Self::forget_one),
         ];
         for (weight, fault) in kinds {
             if left < weight {
@@ -75,6 +78,61 @@ impl World {
             let outage = self.draw_outage();
             self.crash(at, outage);
         }
+    }
+
+    fn back_up_one(&mut self) {
+        let at = self.draw_validator();
+        if let Node::Up(process) = &self.nodes[at.position()] {
+            self.backups[at.position()] = Some(process.back_up());
+            self.say(Some(at), || "is backed up".to_owned());
+        }
+    }
+
+    /// Whoever lost its disk counts with those who lie or are gone, until it takes part again.
+    fn may_forget(&mut self, at: ValidatorIndex) -> bool {
+        let rejoined: Vec<ValidatorIndex> = self
+            .forgetful
+            .iter()
+            .copied()
+            .filter(|at| {
+                let process = self.process(*at);
+                process.is_some_and(|process| process.validator().has_rejoined())
+            })
+            .collect();
+        for at in rejoined {
+            self.forgetful.remove(&at);
+        }
+        let faults = usize::from((self.hub.setup.committee.size() - 1) / 3);
+        let liars = usize::from(self.hub.mix.liars());
+        self.is_honest(at) && liars + self.forgetful.len() < faults
+    }
+
+    fn forget_one(&mut self) {
+        let at = self.draw_validator();
+        if !self.may_go_down()
+            || !self.may_forget(at)
+            || matches!(self.nodes[at.position()], Node::Down(_))
+        {
+            return;
+        }
+        let outage = self.draw_outage();
+        self.crash(at, outage);
+        let backup = self.backups[at.position()].take();
+        let backed_up = backup.is_some();
+        self.say(Some(at), || {
+            if backed_up {
+                "loses its disk; a backup is restored".to_owned()
+            } else {
+                "loses its disk".to_owned()
+            }
+        });
+        self.hub.counters.forgotten += 1;
+        self.forgetful.insert(at);
+        let remains = backup.unwrap_or_else(|| Remains {
+            lost: true,
+            ..Remains::default()
+        });
+        self.nodes[at.position()] = Node::Down(Box::new(remains));
     }
 
     fn light_one_fuse(&mut self) {
