@@ -14,7 +14,7 @@ use quorate_types::{
     CeremonyId, EncryptionKey, IdentityKey, IdentitySignature, KeyProof, Member, ThresholdKey,
     TranscriptHash,
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Audience, Existing, WriteError, write_file};
@@ -45,12 +45,26 @@ pub enum CeremonyFileError {
         found: u64,
     },
     /// The text is no JSON, or not the fields that belong there. The source says line and column.
-    #[error("{}: {source}", path.display())]
+    #[error("{} is no usable {expected}: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
         /// Where and what.
         source: serde_json::Error,
+    },
+    /// The file ends early: it was cut off.
+    #[error("{} ends in the middle: get it again from whoever made it", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The text is JSON of another kind.
+    #[error("{} is neither an enrolment nor a definition of a ceremony", path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
     },
     /// The file's layout is of another version.
     #[error("{}: the layout has version {found}, this program knows {VERSION}", path.display())]
@@ -76,6 +90,35 @@ pub enum CeremonyFileError {
     },
 }
 
+/// A file of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CeremonyFile {
+    /// What a member enrols with.
+    Enrolment(Box<Enrolment>),
+    /// What a ceremony is.
+    Definition(Box<Definition>),
+}
+
+/// Reads a file of either kind, told apart by fields that only one has. It is not verified.
+///
+/// # Errors
+/// [`CeremonyFileError`]: about the kind that the file is of.
+pub fn read_any(path: &Path) -> Result<CeremonyFile, CeremonyFileError> {
+    let text = read(path)?;
+    let fields: KindFields = from_json(&text, path, "enrolment or definition")?;
+    if fields.ceremony_id.or(fields.members).is_some() {
+        let definition = parse_definition(&text, path)?;
+        return Ok(CeremonyFile::Definition(Box::new(definition)));
+    }
+    if fields.encryption_key.or(fields.proof).is_some() {
+        return parse_enrolment(&text, path)
+            .map(|enrolment| CeremonyFile::Enrolment(Box::new(enrolment)));
+    }
+    Err(CeremonyFileError::OtherKind {
+        path: path.to_owned(),
+    })
+}
+
 /// Reads an enrolment. It is not verified.
 ///
 /// # Errors
@@ -89,7 +132,7 @@ pub fn read_enrolment(path: &Path) -> Result<Enrolment, CeremonyFileError> {
 /// # Errors
 /// [`CeremonyFileError`].
 pub fn parse_enrolment(text: &[u8], path: &Path) -> Result<Enrolment, CeremonyFileError> {
-    let document: EnrolmentDocument = parse(text, path)?;
+    let document: EnrolmentDocument = parse(text, path, "enrolment")?;
     Ok(Enrolment {
         name: document.name,
         identity: document.identity,
@@ -136,7 +179,7 @@ pub fn read_definition(path: &Path) -> Result<Definition, CeremonyFileError> {
 /// # Errors
 /// [`CeremonyFileError`].
 pub fn parse_definition(text: &[u8], path: &Path) -> Result<Definition, CeremonyFileError> {
-    let document: DefinitionDocument = parse(text, path)?;
+    let document: DefinitionDocument = parse(text, path, "definition")?;
     let stated = document.ceremony_id;
     let definition = Definition::from(document);
     let computed = definition.ceremony_id();
@@ -180,19 +223,37 @@ fn read(path: &Path) -> Result<Vec<u8>, CeremonyFileError> {
     std::fs::read(path).map_err(failed)
 }
 
-fn parse<T: DeserializeOwned>(text: &[u8], path: &Path) -> Result<T, CeremonyFileError> {
-    let refused = |source| CeremonyFileError::Json {
-        path: path.to_owned(),
-        source,
-    };
-    let Versioned { version } = serde_json::from_slice(text).map_err(refused)?;
+fn parse<T: DeserializeOwned>(
+    text: &[u8],
+    path: &Path,
+    expected: &'static str,
+) -> Result<T, CeremonyFileError> {
+    let Versioned { version } = from_json(text, path, expected)?;
     if version != VERSION {
         return Err(CeremonyFileError::Version {
             path: path.to_owned(),
             found: version,
         });
     }
-    serde_json::from_slice(text).map_err(refused)
+    from_json(text, path, expected)
+}
+
+fn from_json<T: DeserializeOwned>(
+    text: &[u8],
+    path: &Path,
+    expected: &'static str,
+) -> Result<T, CeremonyFileError> {
+    serde_json::from_slice(text).map_err(|source| {
+        let path = path.to_owned();
+        if source.is_eof() {
+            return CeremonyFileError::Truncated { path };
+        }
+        CeremonyFileError::Json {
+            path,
+            expected,
+            source,
+        }
+    })
 }
 
 fn to_text(document: &impl Serialize) -> String {
@@ -206,6 +267,15 @@ fn to_text(document: &impl Serialize) -> String {
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
+}
+
+/// Fields by which the kinds are told apart.
+#[derive(Deserialize)]
+struct KindFields {
+    ceremony_id: Option<IgnoredAny>,
+    members: Option<IgnoredAny>,
+    encryption_key: Option<IgnoredAny>,
+    proof: Option<IgnoredAny>,
 }
 
 #[derive(Serialize, Deserialize)]

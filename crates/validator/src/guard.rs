@@ -87,7 +87,7 @@ impl Guard {
     pub(crate) fn shown_own(&mut self, round: Round) -> bool {
         let forgotten = round > self.own;
         self.own = self.own.max(round);
-        let news = forgotten && !(self.lost && !self.open);
+        let news = forgotten && (self.open || !self.lost);
         if forgotten {
             self.lost = true;
             self.open = false;

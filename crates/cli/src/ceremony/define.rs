@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use quorate_dkg::{Ceremony, Definition, Enrolment, Purpose};
-use quorate_node::ceremony_file;
+use quorate_node::ceremony_file::{self, CeremonyFile};
 
 use super::keys;
 use super::shown::{ShownDefinition, ShownMember};
@@ -56,27 +56,39 @@ fn require_own_addresses(members: &[Enrolment]) -> anyhow::Result<()> {
 
 fn read_enrolment(path: &Path) -> anyhow::Result<Enrolment> {
     let enrolment = ceremony_file::read_enrolment(path)?;
+    verify_enrolment(&enrolment, path)?;
+    Ok(enrolment)
+}
+
+fn verify_enrolment(enrolment: &Enrolment, path: &Path) -> anyhow::Result<()> {
     enrolment
         .verify()
-        .with_context(|| format!("{} is refused", path.display()))?;
-    Ok(enrolment)
+        .with_context(|| format!("{} is refused", path.display()))
 }
 
 /// Reads a definition and verifies all of it.
 pub(crate) fn read(path: &Path) -> Result<Ceremony, Failure> {
     let definition = ceremony_file::read_definition(path).or_fail(Kind::File)?;
+    verify_definition(definition, path)
+}
+
+fn verify_definition(definition: Definition, path: &Path) -> Result<Ceremony, Failure> {
     Ceremony::new(definition)
         .with_context(|| format!("{} is refused", path.display()))
         .or_fail(Kind::File)
 }
 
 pub(crate) fn show(path: &Path, json: bool) -> Result<(), Failure> {
-    if ceremony_file::read_enrolment(path).is_err() {
-        return print(path, &read(path)?, json);
+    match ceremony_file::read_any(path).or_fail(Kind::File)? {
+        CeremonyFile::Enrolment(enrolment) => {
+            verify_enrolment(&enrolment, path).or_fail(Kind::File)?;
+            output::print(json, &ShownMember::new(None, &enrolment), ShownMember::text)?;
+            Ok(())
+        }
+        CeremonyFile::Definition(definition) => {
+            print(path, &verify_definition(*definition, path)?, json)
+        }
     }
-    let enrolment = read_enrolment(path).or_fail(Kind::File)?;
-    output::print(json, &ShownMember::new(None, &enrolment), ShownMember::text)?;
-    Ok(())
 }
 
 fn print(path: &Path, ceremony: &Ceremony, json: bool) -> Result<(), Failure> {

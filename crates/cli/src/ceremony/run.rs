@@ -138,6 +138,14 @@ impl Stops {
     }
 }
 
+/// A share that is there and of no use is a file to put right, as one that is refused at the start.
+const fn kind_of(error: &CeremonyError) -> Kind {
+    match error {
+        CeremonyError::Keystore(_) | CeremonyError::OtherShare { .. } => Kind::File,
+        _ => Kind::ValidatorEnded,
+    }
+}
+
 /// Tells how it ended.
 fn finish(
     end: End,
@@ -148,8 +156,9 @@ fn finish(
     let complete = status.is_some_and(|status| status.complete);
     match end {
         End::Failed(error) => {
+            let kind = kind_of(&error);
             let error = anyhow!(error).context("the member cannot go on");
-            return Err(Failure::new(Kind::ValidatorEnded, error));
+            return Err(Failure::new(kind, error));
         }
         End::Asked(reason) if !complete => {
             let error = anyhow!(

@@ -63,6 +63,31 @@ fn keys_that_are_not_this_members_are_refused() {
 }
 
 #[test]
+fn files_to_look_at_are_refused_as_what_they_are() {
+    let desk = Desk::enrolled(4);
+    desk.define("ceremony.json", 4, &[]);
+    let show = |file: &str| desk.run(&["ceremony", "show", file]);
+    show("m1/enrolment.json").ok();
+    show("ceremony.json").ok();
+    let refused = |from: &str, change: &dyn Fn(String) -> String, why: &[&str]| {
+        let text = String::from_utf8(desk.read(from)).unwrap();
+        desk.write("broken.json", change(text).as_bytes(), 0o644);
+        show("broken.json").fails(3, &[&["broken.json"], why].concat());
+    };
+    let enrolment = "m1/enrolment.json";
+    let cut = |text: String| text[..text.len() / 2].to_owned();
+    refused(enrolment, &cut, &["ends in the middle"]);
+    let renamed = |text: String| text.replace("\"proof\"", "\"proofs\"");
+    refused(enrolment, &renamed, &["no usable enrolment", "`proofs`"]);
+    let other = |text: String| text.replace("member-1", "mallory1");
+    refused(enrolment, &other, &["is refused", "signature"]);
+    refused("ceremony.json", &cut, &["ends in the middle"]);
+    let renamed = |text: String| text.replace("\"attempt\"", "\"try\"");
+    refused("ceremony.json", &renamed, &["no usable definition"]);
+    refused("m1/identity.json", &|text| text, &["neither"]);
+}
+
+#[test]
 fn strangers_and_other_directories_are_refused() {
     let desk = Desk::enrolled(5);
     let first = desk.define("ceremony.json", 4, &[]);
@@ -163,4 +188,33 @@ fn transcripts_are_refused_for_any_change_and_for_another_ceremony() {
     let share = desk.path("m0/key/share.json");
     std::fs::rename(share, desk.path("m0/away.json")).unwrap();
     erase("m0/key").fails(3, &["nothing was erased"]);
+}
+
+#[test]
+fn a_damaged_share_is_refused_at_a_restart_and_computed_again_once_it_is_away() {
+    let mut desk = Desk::joined(4);
+    let members = [0, 1, 2];
+    for member in members {
+        desk.start(member, &["--until", "done"]);
+    }
+    for member in members {
+        desk.done(member);
+    }
+    let (file, run) = ("m0/key/share.json", ["ceremony", "run", "--dir", "m0/key"]);
+    let run = [&run[..], &["--admin", "127.0.0.1:0", "--until", "done"]].concat();
+    let share_key = |desk: &Desk| {
+        let share: serde_json::Value = serde_json::from_slice(&desk.read(file)).unwrap();
+        share["pubkey"].as_str().unwrap().to_owned()
+    };
+    let (whole, key) = (desk.read(file), share_key(&desk));
+    desk.write(file, &whole[..whole.len() / 2], 0o600);
+    let refused = desk.run_cheaply(&run);
+    refused.fails(3, &["share.json ends in the middle", "move it away"]);
+    let other = desk.read("m1/key/share.json");
+    desk.write(file, &other, 0o600);
+    desk.run_cheaply(&run).fails(3, &["holds the share of"]);
+    assert_eq!(desk.read(file), other, "nothing is overwritten");
+    std::fs::remove_file(desk.path(file)).unwrap();
+    desk.run_cheaply(&run).ok();
+    assert_eq!(share_key(&desk), key);
 }

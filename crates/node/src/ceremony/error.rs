@@ -86,7 +86,7 @@ pub enum CeremonyError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The share's key store cannot be read back.
-    #[error(transparent)]
+    #[error("{0}; or move it away, and this member computes its share again")]
     Keystore(#[from] KeystoreError),
     /// There is a share already, and it is another one.
     #[error("{} holds the share of {found}, this ceremony gives {expected}: move it away", path.display())]

@@ -6,8 +6,8 @@ use quorate_crypto::IdentitySecret;
 use quorate_crypto::pvss::EncryptionSecret;
 use quorate_dkg::{Ceremony, Definition, Enrolment, Previous, Purpose};
 use quorate_node::ceremony_file::{
-    CeremonyFileError, definition_text, enrolment_text, parse_definition, parse_enrolment,
-    read_definition, read_enrolment, write_definition, write_enrolment,
+    CeremonyFile, CeremonyFileError, definition_text, enrolment_text, parse_definition,
+    parse_enrolment, read_any, read_definition, read_enrolment, write_definition, write_enrolment,
 };
 use quorate_node::files::WriteError;
 use quorate_types::{Member, ThresholdKey, TranscriptHash};
@@ -111,11 +111,61 @@ fn changed_definitions_are_noticed_and_other_text_is_refused() {
     let newer = refusal("\"version\": 1", "\"version\": 2");
     assert!(matches!(newer, CeremonyFileError::Version { found: 2, .. }));
     let cut = parse_definition(&text.as_bytes()[..text.len() / 2], path).unwrap_err();
-    assert!(matches!(cut, CeremonyFileError::Json { .. }));
+    assert!(matches!(cut, CeremonyFileError::Truncated { .. }));
     let mixed = parse_enrolment(text.as_bytes(), path).unwrap_err();
     assert!(matches!(mixed, CeremonyFileError::Json { .. }));
     let enrolled = enrolment_text(&enrolment(1));
     assert!(enrolled.ends_with("}\n"));
     let missing = read_definition(Path::new("missing/ceremony.json")).unwrap_err();
     assert!(matches!(missing, CeremonyFileError::Read { .. }));
+}
+
+#[test]
+fn files_are_told_apart_even_if_they_are_broken() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file.json");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        read_any(&path).map_err(|refusal| refusal.to_string())
+    };
+    let (enrolled, defined) = (enrolment(1), definition(Purpose::Genesis));
+    let (enrolment, definition) = (enrolment_text(&enrolled), definition_text(&defined));
+    assert_eq!(
+        read(&enrolment),
+        Ok(CeremonyFile::Enrolment(Box::new(enrolled)))
+    );
+    let defined = CeremonyFile::Definition(Box::new(defined));
+    assert_eq!(read(&definition), Ok(defined));
+    for (text, why) in [
+        (
+            enrolment.replace("\"proof\": \"", "\"proof\": \"00"),
+            "no usable enrolment: ",
+        ),
+        (enrolment.replace("\"name\"", "\"names\""), "`names`"),
+        (
+            definition.replace("\"attempt\": 2", "\"attempt\": -2"),
+            "no usable definition: ",
+        ),
+        (
+            definition.replace("\"attempt\": 2", "\"attempt\": 3"),
+            "somebody changed the file",
+        ),
+        (
+            enrolment[..enrolment.len() / 2].to_owned(),
+            "ends in the middle",
+        ),
+        (String::new(), "ends in the middle"),
+        (
+            "{\"chain_id\": 1}".to_owned(),
+            "neither an enrolment nor a definition",
+        ),
+        (
+            "version = 1".to_owned(),
+            "no usable enrolment or definition: ",
+        ),
+    ] {
+        let refusal = read(&text).unwrap_err();
+        assert!(refusal.contains(why), "{refusal}");
+        assert!(refusal.contains("file.json"), "{refusal}");
+    }
 }
