@@ -15,6 +15,7 @@ mod execution;
 mod journal;
 mod listen;
 mod peers;
+mod pruning;
 mod recovery;
 mod shared;
 mod store;
@@ -46,6 +47,7 @@ use crate::net::PeerTls;
 use archive::Archive;
 use blocks::BlockIndex;
 use listen::Listeners;
+use pruning::Floor;
 use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, NETWORK_QUEUE, Parts, Shared};
 
 /// Threads that run cryptography: two, so that a long batch does not delay a proposal.
@@ -138,6 +140,7 @@ impl Node {
         let identity = committee.members()[me.position()].identity;
         let opened = store::open(&config.data_dir, log_disk, &committee.chain(), &identity)?;
         let restored = Archive::restore(&opened.tables)?;
+        let floor = Floor::restore(&opened.tables)?;
         let ledger = recovery::ledger(&genesis, &restored, &opened.tables)?;
         let archive = Archive::new(
             Arc::clone(&opened.tables),
@@ -157,7 +160,7 @@ impl Node {
             committee: committee.clone(),
             cryptography: Arc::new(cryptography) as Arc<dyn Cryptography>,
             metrics,
-            blocks: BlockIndex::new(me, opened.wal.reader()),
+            blocks: BlockIndex::new(me, opened.wal.reader(), floor.round),
             archive,
             tables: opened.tables,
             pool: Pool::new(pool_limits(&config)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use quorate_types::{CeremonyId, CodecError, Height, RejectCode, TransactionId};
+use quorate_types::{CeremonyId, CodecError, Height, RejectCode, Round, TransactionId};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -150,6 +150,14 @@ impl Fault {
         let message = format!("the stream can start at height {lowest} or above");
         Self::new(Code::OutOfRange, ErrorReason::CursorPruned, message)
             .with("lowest_available_height", lowest)
+    }
+
+    /// Rounds whose blocks are no longer kept.
+    #[must_use]
+    pub fn round_pruned(lowest: Round) -> Self {
+        let message = format!("the lowest round whose blocks are still kept is {lowest}");
+        Self::new(Code::OutOfRange, ErrorReason::RoundPruned, message)
+            .with("lowest_available_round", lowest.0)
     }
 
     /// Too much waits already.
@@ -436,7 +444,7 @@ mod tests {
 
     #[test]
     fn reasons_round_trip_by_name() {
-        for number in 1..=21 {
+        for number in 1..=25 {
             let reason = ErrorReason::try_from(number).expect("numbers are consecutive");
             let status = Status::from(Fault::new(Code::Internal, reason, ""));
             assert_eq!(reason_of(&status), Some(reason));

@@ -121,6 +121,7 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
             certified_height: Some(standing.certified.0),
             lowest_available_height: Some(standing.lowest.0),
             build_version: self.build_version.to_owned(),
+            lowest_available_round: Some(standing.lowest_round.0),
         }))
     }
 

@@ -64,6 +64,12 @@ pub enum ViewError {
         /// The lowest height that is.
         lowest: Height,
     },
+    /// The blocks of a round are no longer kept.
+    #[error("blocks of rounds below {lowest} are no longer kept")]
+    RoundPruned {
+        /// The lowest round whose blocks are.
+        lowest: Round,
+    },
     /// The chain does not execute.
     #[error("the chain keeps no accounts")]
     NoLedger,
@@ -83,6 +89,7 @@ impl From<ViewError> for Fault {
         match error {
             ViewError::NotReached { height, head } => Self::height_not_reached(height, head),
             ViewError::Pruned { lowest } => Self::height_pruned(lowest),
+            ViewError::RoundPruned { lowest } => Self::round_pruned(lowest),
             ViewError::NoLedger => Self::no_ledger(),
             ViewError::NotReady => Self::not_ready(RETRY_NOT_READY),
             ViewError::Stopped => Self::shutting_down(),
@@ -310,6 +317,8 @@ pub struct Standing {
     pub certified: Height,
     /// The lowest height whose certificate is still kept.
     pub lowest: Height,
+    /// The lowest round whose blocks are still kept; 1 if none was pruned.
+    pub lowest_round: Round,
 }
 
 /// What finality has for one height.
@@ -340,8 +349,8 @@ pub trait PeerSource: Send + Sync + 'static {
         caller: ValidatorIndex,
     ) -> impl Future<Output = Result<Standing, ViewError>> + Send;
 
-    /// Own blocks at rounds >= `from` that are still kept, ascending, none left out in between: at most `bytes_max`
-    /// bytes of them, but at least one if there is any.
+    /// Own blocks at rounds >= `from`, ascending, none left out in between: at most `bytes_max` bytes of them, but at least
+    /// one if there is any. [`ViewError::RoundPruned`] if blocks of round `from` are no longer kept.
     fn own_blocks(
         &self,
         from: Round,

@@ -441,6 +441,7 @@ impl PeerSource for Service {
             own_round: self.shared.own_round(),
             certified: self.shared.archive.certified(),
             lowest: Height(1),
+            lowest_round: self.shared.blocks.lowest_kept(),
         })
     }
 
@@ -458,6 +459,11 @@ impl PeerSource for Service {
                 .await?
             }
         };
+        // Looked at last: what was pruned while this was read is missing from what was found.
+        let lowest = self.shared.blocks.lowest_kept();
+        if from < lowest {
+            return Err(ViewError::RoundPruned { lowest });
+        }
         self.count_sent(found.iter().map(|(_, bytes)| bytes.len()).sum());
         Ok(found)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quorate_consensus::VerifiedBlock;
@@ -28,6 +29,8 @@ type ReadRecord = dyn Fn(Position) -> Result<Vec<u8>, WalError> + Send + Sync;
 pub(crate) struct BlockIndex {
     me: ValidatorIndex,
     read: Box<ReadRecord>,
+    /// Blocks of rounds below this one are pruned.
+    lowest_kept: AtomicU64,
     recent: RwLock<Recent>,
 }
 
@@ -41,11 +44,31 @@ struct Recent {
 }
 
 impl BlockIndex {
-    pub(crate) fn new<F: DiskFile>(me: ValidatorIndex, reader: WalReader<F>) -> Self {
+    /// `lowest_kept`: blocks of lower rounds are pruned.
+    pub(crate) fn new<F: DiskFile>(
+        me: ValidatorIndex,
+        reader: WalReader<F>,
+        lowest_kept: Round,
+    ) -> Self {
         Self {
             me,
             read: Box::new(move |position| Ok(reader.read(position)?.payload)),
+            lowest_kept: AtomicU64::new(lowest_kept.0),
             recent: RwLock::default(),
+        }
+    }
+
+    /// The lowest round whose blocks are kept; 1 if none was pruned.
+    pub(crate) fn lowest_kept(&self) -> Round {
+        Round(self.lowest_kept.load(Ordering::Acquire))
+    }
+
+    /// The payload at `position`; `None` if its part of the log was cut meanwhile.
+    fn read(&self, position: Position) -> Result<Option<Bytes>, NodeError> {
+        match (self.read)(position) {
+            Ok(payload) => Ok(Some(payload.into())),
+            Err(WalError::NoSuchRecord(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -141,7 +164,7 @@ impl BlockIndex {
         let Some(position) = position else {
             return Ok(None);
         };
-        Ok(Some((self.read)(position)?.into()))
+        self.read(position)
     }
 
     /// Own blocks from `from` on that are in memory, up to `bytes_max` but at least one if there is one; `None` if some
@@ -198,9 +221,11 @@ impl BlockIndex {
             else {
                 continue;
             };
-            let payload = (self.read)(position)?;
+            let Some(payload) = self.read(position)? else {
+                continue;
+            };
             bytes += payload.len();
-            found.push((Round(u64::from_be_bytes(round)), payload.into()));
+            found.push((Round(u64::from_be_bytes(round)), payload));
             if bytes >= bytes_max {
                 break;
             }

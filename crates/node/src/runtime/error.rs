@@ -57,6 +57,9 @@ pub enum NodeError {
     /// The place of a transaction's outcome cannot be decoded.
     #[error("tables: the place of an outcome is malformed")]
     StoredOutcome,
+    /// What the tables say of what was pruned cannot be decoded.
+    #[error("tables: what was pruned is malformed")]
+    StoredFloor,
     /// The file that tells this store from others is missing or malformed, though there is a log.
     #[error(
         "{}: the store's identity is missing or malformed; restore the file, or the whole directory from before it was damaged",

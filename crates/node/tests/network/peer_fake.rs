@@ -58,6 +58,7 @@ pub(crate) struct State {
     pub(crate) executed: u64,
     pub(crate) certified: u64,
     pub(crate) lowest: u64,
+    pub(crate) lowest_round: u64,
 }
 
 impl Fake {
@@ -87,6 +88,7 @@ impl PeerSource for Fake {
     async fn standing(&self, caller: ValidatorIndex) -> Result<Standing, ViewError> {
         Ok(Standing {
             caller_highest: Round(1_000 + u64::from(caller.0)),
+            lowest_round: Round(self.state.lock().unwrap().lowest_round),
             ..Standing::default()
         })
     }
@@ -97,6 +99,10 @@ impl PeerSource for Fake {
         bytes_max: usize,
     ) -> Result<Vec<(Round, Bytes)>, ViewError> {
         let state = self.state.lock().unwrap();
+        let lowest = Round(state.lowest_round);
+        if from < lowest {
+            return Err(ViewError::RoundPruned { lowest });
+        }
         let mut bytes = 0;
         let mut due = Vec::new();
         for (round, block) in state.blocks.range(from..) {

@@ -214,6 +214,29 @@ async fn faults_of_peers_have_reasons() {
 }
 
 #[tokio::test]
+async fn rounds_that_are_pruned_are_told_and_refused() {
+    let (server, mut client) = pair().await;
+    server.fake.change(|state| {
+        state.blocks = (7..=9).map(|round| (Round(round), block(round))).collect();
+        state.lowest_round = 7;
+    });
+    let answer = client.hello(greeting(&usual())).await.unwrap().into_inner();
+    assert_eq!(answer.lowest_available_round, Some(7));
+    let mut stream = subscribe(&client, 7, 1).await.unwrap();
+    assert_eq!(take(&mut stream, 3, 0).await.0.len(), 3);
+    for round in [0, 1, 6] {
+        let mut stream = subscribe(&client, round, 1).await.unwrap();
+        let status = stream.message().await.unwrap_err();
+        assert_eq!(
+            (status.code(), reason_of(&status)),
+            (Code::OutOfRange, Some(ErrorReason::RoundPruned))
+        );
+        let lowest = metadata_of(&status, "lowest_available_round");
+        assert_eq!(lowest.as_deref(), Some("7"));
+    }
+}
+
+#[tokio::test]
 async fn fetches_are_checked_and_bounded() {
     let (server, mut client) = pair().await;
     server.fake.change(|state| {
