@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quorate_types::{
     Account, AccountId, AssetInfo, BlockId, Commit, CommitteeHash, Encode, Execution as Mode,
     Genesis, Hash32, Header, HeaderHash, Height, MerkleProof, MerkleTree, Receipt, Round, StateKey,
-    ValidatorIndex, merkle_root,
+    ValidatorIndex, blocks_root, merkle_root,
 };
 
 use crate::error::LedgerError;
@@ -237,7 +237,7 @@ impl Ledger {
             leader: commit.leader.id,
             timestamp_ms: self.head.timestamp_ms.max(commit.timestamp_ms),
             transactions_total,
-            blocks_root: merkle_root(commit.blocks.iter().map(|block| block.reference().id)),
+            blocks_root: blocks_root(commit.references()),
             receipts_root: receipts_tree(receipts).root(),
             outbox_root: empty_root(),
             state_root,

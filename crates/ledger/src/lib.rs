@@ -83,6 +83,7 @@
 #![deny(clippy::float_arithmetic, clippy::as_conversions)]
 
 mod admission;
+mod chunk;
 mod error;
 mod ledger;
 mod prepare;
@@ -93,6 +94,7 @@ mod tree;
 mod working;
 
 pub use admission::{Admission, AdmissionError, AdmissionLimits, Authenticated};
+pub use chunk::{ChunkError, KeyRange, StateChunk};
 pub use error::LedgerError;
 pub use ledger::{Execution, Ledger, receipt_proof};
 pub use prepare::PreparedBlock;

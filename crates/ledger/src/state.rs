@@ -8,6 +8,7 @@ use quorate_types::{
     StateProof,
 };
 
+use crate::chunk::{ENTRY_OVERHEAD, StateChunk};
 use crate::error::LedgerError;
 use crate::rules::Rules;
 use crate::tree::StateTree;
@@ -136,6 +137,18 @@ impl Snapshot {
     /// All keys and the encodings of their values, in ascending order of the keys' hashes.
     pub fn entries(&self) -> impl Iterator<Item = (StateKey, Vec<u8>)> {
         self.tree.iter().map(|entry| (entry.key, entry.to_bytes()))
+    }
+
+    /// The part of the state around a key hash that is handed out at once: see [`StateChunk`].
+    #[must_use]
+    pub fn chunk(&self, start: &Hash32, bytes_max: usize) -> StateChunk {
+        let length = |entry: &Entry| entry.to_bytes().len() + ENTRY_OVERHEAD;
+        let (entries, siblings) = self.tree.subtree(start, bytes_max, length);
+        let entries = entries.into_iter();
+        StateChunk {
+            entries: entries.map(|entry| (entry.key, entry.to_bytes())).collect(),
+            siblings,
+        }
     }
 
     /// Recomputes from all accounts that balances and fees of each asset add up to its supply. Visits the whole state.

@@ -109,16 +109,42 @@ impl<V> StateTree<V> {
 
     /// All values in ascending order of their key hashes.
     pub fn iter(&self) -> impl Iterator<Item = &V> {
-        let mut waiting = vec![&self.root];
-        std::iter::from_fn(move || {
-            loop {
-                match waiting.pop()? {
-                    Node::Empty => {}
-                    Node::Leaf(leaf) => return Some(&leaf.value),
-                    Node::Inner(inner) => waiting.extend([&inner.right, &inner.left]),
-                }
-            }
-        })
+        self.root.values()
+    }
+
+    /// The largest subtree on a key's path whose values together weigh at most `weight_max`, or what stands at the path's
+    /// end if even that weighs more: its values in ascending order of their key hashes, and the siblings from the root down
+    /// to it, as many as the subtree is deep.
+    #[must_use]
+    pub fn subtree(
+        &self,
+        key_hash: &Hash32,
+        weight_max: usize,
+        weight: impl Fn(&V) -> usize,
+    ) -> (Vec<&V>, Vec<Hash32>) {
+        let mut path = vec![&self.root];
+        let mut siblings = Vec::new();
+        while let Some(Node::Inner(inner)) = path.last() {
+            let (next, sibling) = if key_hash.bit(siblings.len()) {
+                (&inner.right, &inner.left)
+            } else {
+                (&inner.left, &inner.right)
+            };
+            siblings.push(sibling);
+            path.push(next);
+        }
+        let mut depth = siblings.len();
+        let mut total = path[depth].weigh(usize::MAX, &weight).unwrap_or(usize::MAX);
+        while depth > 0 {
+            let left = weight_max.checked_sub(total);
+            let Some(more) = left.and_then(|left| siblings[depth - 1].weigh(left, &weight)) else {
+                break;
+            };
+            total += more;
+            depth -= 1;
+        }
+        let siblings = siblings[..depth].iter().map(|node| node.hash()).collect();
+        (path[depth].values().collect(), siblings)
     }
 
     /// The leaf at the end of a key's path, which may be another key's. `passed` sees the siblings on the way.
@@ -182,6 +208,26 @@ impl<V> Node<V> {
         }
     }
 
+    fn values(&self) -> impl Iterator<Item = &V> {
+        let mut waiting = vec![self];
+        std::iter::from_fn(move || {
+            loop {
+                match waiting.pop()? {
+                    Node::Empty => {}
+                    Node::Leaf(leaf) => return Some(&leaf.value),
+                    Node::Inner(inner) => waiting.extend([&inner.right, &inner.left]),
+                }
+            }
+        })
+    }
+
+    /// What all values weigh together; `None` if that is more than `most`, found out without visiting the rest.
+    fn weigh(&self, most: usize, weight: impl Fn(&V) -> usize) -> Option<usize> {
+        self.values().try_fold(0usize, |sum, value| {
+            sum.checked_add(weight(value)).filter(|sum| *sum <= most)
+        })
+    }
+
     fn inner(left: Self, right: Self) -> Self {
         let hash = internal_hash(&left.hash(), &right.hash());
         Self::Inner(Arc::new(Inner { hash, left, right }))
@@ -226,6 +272,19 @@ impl<V> Node<V> {
             }
         }
     }
+}
+
+/// The hash of the subtree at `depth` with exactly these leaves, strictly ascending, which agree in their first `depth` bits.
+pub(crate) fn subtree_hash(places: &[SparseLeaf], depth: usize) -> Hash32 {
+    let leaves: Vec<Arc<Leaf<()>>> = places
+        .iter()
+        .map(|&place| {
+            let hash = leaf_hash(&place);
+            let value = ();
+            Arc::new(Leaf { place, hash, value })
+        })
+        .collect();
+    Node::build(&leaves, depth).hash()
 }
 
 /// Leaves in strictly ascending order of their keys.

@@ -34,7 +34,8 @@ pub struct Header {
     pub timestamp_ms: u64,
     /// How many transactions the chain has ordered up to and including this height.
     pub transactions_total: u64,
-    /// RFC 6962 root over the ids of the commit's blocks, in their order; each id binds its block's payload.
+    /// RFC 6962 root over the references (round, author, id) of the commit's blocks, in their order; each id binds its block's
+    /// payload.
     pub blocks_root: Hash32,
     /// RFC 6962 root over the commit's receipts, in the order of execution.
     pub receipts_root: Hash32,

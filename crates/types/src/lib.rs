@@ -40,7 +40,7 @@ pub use block::{Block, BlockBuilder, BlockRef, PayloadIter};
 pub use codec::{
     CodecError, Decode, Encode, Reader, decode_version, encode_list, require_ascending,
 };
-pub use commit::Commit;
+pub use commit::{Commit, blocks_root};
 pub use committee::{Committee, CommitteeError, Member};
 pub use domain::DomainTag;
 pub use evidence::Evidence;

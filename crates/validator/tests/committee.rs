@@ -10,7 +10,7 @@ use quorate_crypto::dealer::deal;
 use quorate_types::{
     Certificate, ChainId, Commit, Committee, CommitteeHash, Epoch, FinalityShare, Hash32, Header,
     HeaderHash, Height, Member, Round, RuleParameters, ShardId, Timestamp, ValidatorIndex,
-    merkle_root,
+    blocks_root,
 };
 use quorate_validator::{
     BlsCryptography, Cryptography, Effect, Greeting, Input, Job, KeyError, Logged, Record, Resume,
@@ -61,7 +61,7 @@ fn execute(previous: &Header, commit: &Commit) -> Header {
         leader_author: commit.leader.author,
         leader: commit.leader.id,
         timestamp_ms: commit.timestamp_ms,
-        blocks_root: merkle_root(commit.blocks.iter().map(|block| block.reference().id)),
+        blocks_root: blocks_root(commit.references()),
         ..previous.clone()
     }
 }

@@ -18,6 +18,11 @@ impl Consensus {
         (named > 0).then_some(Round(named))
     }
 
+    /// The round whose coin names the slots of `round`.
+    fn naming(&self, round: Round) -> Round {
+        round.forward(u64::from(self.options.rule.wave) - 1)
+    }
+
     /// Asks for the coin of `round` if there are shares enough and its slots are not named yet.
     pub(super) fn ask_coin(&mut self, round: Round, out: &mut Vec<Effect>) {
         let wanted = self
@@ -85,6 +90,7 @@ impl Consensus {
             height: self.height,
             leader: block.reference(),
             timestamp_ms,
+            coin: self.coins.known(self.naming(leader.round)),
             blocks: blocks.iter().map(VerifiedBlock::shared).collect(),
         }));
     }

@@ -105,8 +105,11 @@ fn headers_chain_and_commit_to_everything() {
     assert_eq!(header.leader, first.blocks[1].reference().id);
     assert_eq!(header.transactions_total, 2);
     assert_eq!(header.timestamp_ms, 500);
-    let ids = first.blocks.iter().map(|block| block.reference().id);
-    assert_eq!(header.blocks_root, merkle_root(ids));
+    let references = first
+        .blocks
+        .iter()
+        .map(|block| block.reference().to_bytes());
+    assert_eq!(header.blocks_root, merkle_root(references));
     assert_eq!(header.state_root, execution.snapshot.root());
     assert_eq!(execution.snapshot.height(), Height(1));
     for (index, receipt) in execution.receipts.iter().enumerate() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod admission;
+mod chunk;
 mod ledger;
 mod model;
 mod rules;

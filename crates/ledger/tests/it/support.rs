@@ -149,6 +149,7 @@ pub(crate) fn commit(height: u64, blocks: Vec<Arc<Block>>) -> Commit {
         height: Height(height),
         leader: blocks.last().unwrap().reference(),
         timestamp_ms: 1_000 * height,
+        coin: None,
         blocks,
     }
 }
