@@ -213,9 +213,9 @@ impl<V> Node<V> {
         std::iter::from_fn(move || {
             loop {
                 match waiting.pop()? {
-                    Node::Empty => {}
-                    Node::Leaf(leaf) => return Some(&leaf.value),
-                    Node::Inner(inner) => waiting.extend([&inner.right, &inner.left]),
+                    Self::Empty => {}
+                    Self::Leaf(leaf) => return Some(&leaf.value),
+                    Self::Inner(inner) => waiting.extend([&inner.right, &inner.left]),
                 }
             }
         })
