@@ -15,6 +15,7 @@ mod ledger;
 mod serve;
 mod source;
 mod submit;
+mod sync;
 mod token;
 
 pub use admin::AdminApi;
@@ -28,6 +29,7 @@ pub use source::{
     TransactionStatus, ViewError,
 };
 pub use submit::{BATCH_TRANSACTIONS_MAX, SubmitApi};
+pub use sync::{SyncApi, SyncSource};
 
 pub(crate) use drain::{Drain, until_drained};
 pub(crate) use serve::serve_ceremony_admin;

@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// When to propose.
     pub pacing: PacingConfig,
+    /// When to join at the tip instead of catching up.
+    pub sync: SyncConfig,
     /// What to log.
     pub log: Log,
     /// Where the other members of the committee listen. Entries for this validator itself are allowed and ignored, so
@@ -91,6 +93,14 @@ pub struct PacingConfig {
     pub busy_interval_ms: u64,
     /// Least time between own blocks otherwise, in milliseconds.
     pub idle_interval_ms: u64,
+}
+
+/// When to join at the tip instead of catching up block by block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncConfig {
+    /// How many certified heights behind a peer a validator fetches a state snapshot instead of every block since.
+    pub behind_heights: u64,
 }
 
 /// What to log, on standard error.
@@ -176,6 +186,8 @@ pub enum ConfigError {
 const POOL_BYTES_MOST: u64 = 16 << 30;
 /// Most transactions that the pool may hold.
 const POOL_TRANSACTIONS_MOST: u64 = 10_000_000;
+/// Fewest heights behind which state sync makes sense: twice what lies between the points that peers offer.
+const BEHIND_HEIGHTS_LEAST: u64 = 256;
 /// Longest interval that pacing may ask for: an hour without a block looks like a dead validator.
 const INTERVAL_MS_MOST: u64 = 3_600_000;
 
@@ -264,6 +276,12 @@ impl Config {
                 self.pacing.busy_interval_ms,
                 INTERVAL_MS_MOST,
             ),
+            (
+                "sync.behind_heights",
+                self.sync.behind_heights,
+                BEHIND_HEIGHTS_LEAST,
+                u64::MAX,
+            ),
         ];
         for (key, found, least, most) in ranges {
             if !(least..=most).contains(&found) {
@@ -321,6 +339,7 @@ impl Default for Config {
             listen: Listen::default(),
             limits: Limits::default(),
             pacing: PacingConfig::default(),
+            sync: SyncConfig::default(),
             log: Log::default(),
             peers: Vec::new(),
         }
@@ -358,6 +377,15 @@ impl Default for PacingConfig {
             quorum_wait_ms: 2,
             busy_interval_ms: 5,
             idle_interval_ms: 100,
+        }
+    }
+}
+
+impl Default for SyncConfig {
+    /// Minutes of a busy chain: blocks of so many heights are about as quickly fetched and executed as a small state.
+    fn default() -> Self {
+        Self {
+            behind_heights: 5_000,
         }
     }
 }

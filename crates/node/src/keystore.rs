@@ -71,6 +71,21 @@ pub struct Secrets {
     pub share: ShareSecret,
 }
 
+impl Secrets {
+    /// A second copy, for a node that starts again in the same process: a passphrase may be readable only once.
+    ///
+    /// # Panics
+    /// Never: what a secret exposes is a secret again.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let share = ShareSecret::from_bytes(&self.share.expose_bytes());
+        Self {
+            identity: IdentitySecret::from_bytes(&self.identity.expose_bytes()),
+            share: share.expect("a share's bytes are those of a share"),
+        }
+    }
+}
+
 /// What a key store holds, and the public key that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicKey {

@@ -15,4 +15,4 @@ pub mod net;
 mod runtime;
 pub mod started;
 
-pub use runtime::{Addresses, Node, NodeError};
+pub use runtime::{Addresses, Node, NodeError, StartOptions};

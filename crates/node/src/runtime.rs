@@ -19,6 +19,7 @@ mod pruning;
 mod recovery;
 mod shared;
 mod store;
+mod sync;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,11 +31,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use quorate_ledger::{Admission, AdmissionLimits};
+use quorate_rpc::peer::v1::sync_service_client::SyncServiceClient;
 use quorate_store::disk::{Disk, DiskError, OsDisk};
-use quorate_types::{Committee, Height, Timestamp};
+use quorate_sync::Trust;
+use quorate_types::{Committee, Timestamp, ValidatorIndex};
 use quorate_validator::{BlsCryptography, Cryptography, Pool, PoolLimits};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 pub(crate) use self::store::LOG_DIRECTORY;
 pub use error::NodeError;
@@ -72,6 +76,16 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
+/// How a node is started, when not as usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// The data directory is not the newest that this validator had: lost, or restored from a backup. It proposes nothing
+    /// until a quorum of others has said what they hold from it. Once is enough: the log remembers.
+    pub lost_disk: bool,
+    /// Joins at a peer's newest state before anything else: what [`NodeError::Behind`] asks for.
+    pub join: bool,
+}
+
 /// A running validator.
 pub struct Node {
     addresses: Addresses,
@@ -91,16 +105,20 @@ impl Node {
     /// # Errors
     /// [`NodeError`]: nothing was left running.
     pub async fn start(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
-        Self::start_with(config, secrets, |directory| OsDisk::open(directory), false).await
+        let how = StartOptions::default();
+        Self::start_with(config, secrets, |directory| OsDisk::open(directory), how).await
     }
 
-    /// As [`Node::start`] for a validator whose data directory is not the newest it had: lost, or restored from a backup.
-    /// It proposes nothing until a quorum of others has said what they hold from it. Once is enough: the log remembers.
+    /// As [`Node::start`], for special circumstances.
     ///
     /// # Errors
     /// [`NodeError`]: nothing was left running.
-    pub async fn start_with_lost_disk(config: Config, secrets: Secrets) -> Result<Self, NodeError> {
-        Self::start_with(config, secrets, |directory| OsDisk::open(directory), true).await
+    pub async fn start_how(
+        config: Config,
+        secrets: Secrets,
+        how: StartOptions,
+    ) -> Result<Self, NodeError> {
+        Self::start_with(config, secrets, |directory| OsDisk::open(directory), how).await
     }
 
     /// As [`Node::start`], with the log on a disk of the caller's, which may be one that fills up and fails on demand. The
@@ -113,14 +131,14 @@ impl Node {
         secrets: Secrets,
         log_disk: impl Disk + 'static,
     ) -> Result<Self, NodeError> {
-        Self::start_with(config, secrets, |_| Ok(log_disk), false).await
+        Self::start_with(config, secrets, |_| Ok(log_disk), StartOptions::default()).await
     }
 
     async fn start_with<D: Disk + 'static>(
         config: Config,
         secrets: Secrets,
         log_disk: impl FnOnce(&Path) -> Result<D, DiskError>,
-        lost: bool,
+        how: StartOptions,
     ) -> Result<Self, NodeError> {
         let genesis = crate::genesis_file::read(&config.genesis)
             .map_err(|error| NodeError::GenesisFile(Box::new(error)))?;
@@ -138,8 +156,22 @@ impl Node {
 
         let metrics = Metrics::default();
         let identity = committee.members()[me.position()].identity;
-        let opened = store::open(&config.data_dir, log_disk, &committee.chain(), &identity)?;
-        let restored = Archive::restore(&opened.tables)?;
+        let mut opened = store::open(&config.data_dir, log_disk, &committee.chain(), &identity)?;
+        let channels_to = listen::peer_channels(&config, &committee, me, &tls)?;
+        let trust = Trust::new(committee.clone(), genesis.rule).map_err(NodeError::GroupKey)?;
+        let mut restored = Archive::restore(&opened.tables)?;
+        if how.join {
+            let join = sync::Join {
+                me,
+                genesis: &genesis,
+                trust: &trust,
+                tables: &opened.tables,
+                peers: sync_clients(&channels_to),
+                above: restored.certified,
+            };
+            join.run(&mut opened.wal, restored.replay_from).await?;
+            restored = Archive::restore(&opened.tables)?;
+        }
         let floor = Floor::restore(&opened.tables)?;
         let ledger = recovery::ledger(&genesis, &restored, &opened.tables)?;
         let archive = Archive::new(
@@ -147,6 +179,7 @@ impl Node {
             ledger.snapshot(),
             ledger.head(),
             restored.certified,
+            restored.lowest,
         );
         let (answers_in, answers) = mpsc::unbounded_channel();
         let (network_in, network) = mpsc::channel(NETWORK_QUEUE);
@@ -162,6 +195,8 @@ impl Node {
             metrics,
             blocks: BlockIndex::new(me, opened.wal.reader(), floor.round),
             archive,
+            trust,
+            behind_heights: config.sync.behind_heights,
             tables: opened.tables,
             pool: Pool::new(pool_limits(&config)),
             admission: Admission::new(me, ledger.snapshot(), AdmissionLimits::default()),
@@ -170,7 +205,7 @@ impl Node {
             head: Head {
                 executed: ledger.head().height,
                 certified: restored.certified,
-                lowest: Height(1),
+                lowest: restored.lowest,
             },
             peer_addresses: peer_addresses(&config, &committee),
             data_dir: config.data_dir.clone(),
@@ -188,12 +223,19 @@ impl Node {
         let shared = Arc::new(shared);
 
         let evidence = recovery::evidence_file(&config.data_dir)?;
-        let mut recovered = recovery::run(&config, ledger, restored, &opened.wal, &shared, lost)?;
+        let mut recovered = recovery::run(
+            &config,
+            ledger,
+            restored,
+            &opened.wal,
+            &shared,
+            how.lost_disk,
+        )?;
         let (stop_core, core_stopped) = oneshot::channel();
         let stop = CancellationToken::new();
         let stop_requested = Arc::new(tokio::sync::Notify::new());
         let addresses = listeners.addresses;
-        let peers = listen::connect_peers(&config, &shared, &tls, &network_in)?;
+        let peers = listen::connect_peers(&channels_to, &shared, &network_in);
 
         let mut threads = Vec::new();
         let shared_log = Arc::clone(&shared);
@@ -230,6 +272,11 @@ impl Node {
         for peer in peers.iter().flatten().cloned() {
             servers.push(tokio::spawn(peer.follow(stop.clone())));
         }
+        let backfill = sync::Backfill {
+            shared: Arc::clone(&shared),
+            peers: sync_clients(&channels_to),
+        };
+        servers.push(tokio::spawn(sync::run_history(backfill, stop.clone())));
         servers.push(tokio::spawn(peers::run_fetches(
             fetches,
             peers,
@@ -262,7 +309,7 @@ impl Node {
 
     /// The validator's index.
     #[must_use]
-    pub fn index(&self) -> quorate_types::ValidatorIndex {
+    pub fn index(&self) -> ValidatorIndex {
         self.shared.me
     }
 
@@ -318,6 +365,15 @@ impl Node {
     pub fn disk_full(&self) -> bool {
         self.shared.disk_full.load(Ordering::Relaxed)
     }
+}
+
+fn sync_clients(
+    channels: &[(ValidatorIndex, Channel)],
+) -> Vec<(ValidatorIndex, SyncServiceClient<Channel>)> {
+    let channels = channels.iter();
+    channels
+        .map(|(index, channel)| (*index, sync::client(channel.clone())))
+        .collect()
 }
 
 /// Where each member is dialled; empty where the configuration does not say.

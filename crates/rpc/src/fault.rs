@@ -293,6 +293,13 @@ impl Fault {
         Self::new(Code::OutOfRange, ErrorReason::OutboxLost, message).with("length", length)
     }
 
+    /// No state to join at is kept at a height, or none at all.
+    #[must_use]
+    pub fn sync_point_gone() -> Self {
+        let message = "no state to join at is kept at this height, or none is yet";
+        Self::new(Code::NotFound, ErrorReason::SyncPointGone, message)
+    }
+
     /// The gRPC code.
     #[must_use]
     pub fn code(&self) -> Code {

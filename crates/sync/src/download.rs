@@ -118,7 +118,7 @@ impl Download {
             .iter()
             .map(|(first, last)| top(last) - top(first) + 1)
             .sum();
-        let there = (1u128 << 64).saturating_sub(missing) * 1_000_000 >> 64;
+        let there = ((1u128 << 64).saturating_sub(missing) * 1_000_000) >> 64;
         u64::try_from(there).expect("at most a million")
     }
 

@@ -54,6 +54,12 @@ impl History {
         }
     }
 
+    /// Whether a header is the one wanted next.
+    #[must_use]
+    pub fn expects(&self, header: &Header) -> bool {
+        self.wanted() == Some(header.height) && header.hash() == self.expected
+    }
+
     /// Takes ascending, consecutive certificates that end at [`History::wanted`]. Their signatures are verified together.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Downloads from peers of which some lie, some are silent and some are slow, seed by seed: the state that comes out is the
 //! one that was certified, and nobody honest is blamed.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

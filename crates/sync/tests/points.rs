@@ -1,4 +1,5 @@
 //! Points, tails and histories of a chain that is made up as far as nobody verifies it: nothing but the truth is taken.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use quorate_consensus::leaders;
 use quorate_crypto::ShareSecret;
@@ -41,9 +42,11 @@ impl Chain {
             dealt.group,
             members.collect(),
         );
-        let mut rule = RuleParameters::default();
-        rule.gc_depth = 16;
-        rule.leaders = 2;
+        let rule = RuleParameters {
+            gc_depth: 16,
+            leaders: 2,
+            ..RuleParameters::default()
+        };
         let mut built = Self {
             committee: committee.unwrap(),
             rule,

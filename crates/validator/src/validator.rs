@@ -244,6 +244,8 @@ impl Validator {
             Record::Lost => self.guard.recover_lost(),
             Record::ProposedPast { round } => {
                 self.guard.recover_bound();
+                // Whatever was forgotten up to there is not repeated, so a peer that shows it tells nothing new.
+                self.guard.know_own(round);
                 self.consensus.propose_past(round);
             }
         }

@@ -133,7 +133,7 @@ impl Stops {
         tokio::select! {
             _ = self.terminated.recv() => "SIGTERM",
             _ = self.interrupted.recv() => "SIGINT",
-            () = parent_gone(self.parent.take()) => "the parent is gone",
+            () = parent_gone(self.parent.as_mut()) => "the parent is gone",
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::io::Read;
 
 use anyhow::{Context, anyhow};
-use quorate_node::Node;
 use quorate_node::config::{Config, Log, LogFormat};
 use quorate_node::keystore::Secrets;
-use tokio::signal::unix::{SignalKind, signal};
+use quorate_node::{Node, NodeError, StartOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
@@ -19,23 +19,80 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
     start_log(&config.log)
         .with_context(|| format!("{}: log.level", args.config.display()))
         .or_fail(Kind::File)?;
+    let terminated = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let interrupted = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let mut stop = Stop {
+        terminated,
+        interrupted,
+        parent: args.exit_with_parent.then(watch_parent),
+    };
     let secrets = Secrets::open(&config).or_fail(Kind::File)?;
-    let mut terminated = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let mut interrupted = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-    let parent = args.exit_with_parent.then(watch_parent);
-
-    let data_dir = config.data_dir.clone();
     quorate_node::started::check_and_mark(&config, args.lost_disk).or_fail(Kind::Start)?;
-    let started = if args.lost_disk {
-        Box::pin(Node::start_with_lost_disk(config, secrets)).await
-    } else {
-        Box::pin(Node::start(config, secrets)).await
+    let mut how = StartOptions {
+        lost_disk: args.lost_disk,
+        join: false,
+    };
+    loop {
+        match run_once(&config, secrets.duplicate(), how, &mut stop).await? {
+            End::Asked(reason) => {
+                info!(reason, "stopped");
+                return Ok(());
+            }
+            End::Failed(NodeError::Behind { height }) => {
+                info!(%height, "the committee is far ahead: joining there");
+                how = StartOptions {
+                    lost_disk: false,
+                    join: true,
+                };
+            }
+            End::Failed(error) => {
+                let error = anyhow!(error).context("the validator cannot go on");
+                return Err(Failure::new(Kind::ValidatorEnded, error));
+            }
+        }
+    }
+}
+
+/// What a person, the system or the parent stops the process with.
+struct Stop {
+    terminated: Signal,
+    interrupted: Signal,
+    parent: Option<oneshot::Receiver<()>>,
+}
+
+impl Stop {
+    async fn asked(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminated.recv() => "SIGTERM",
+            _ = self.interrupted.recv() => "SIGINT",
+            () = parent_gone(self.parent.as_mut()) => "the parent is gone",
+        }
+    }
+}
+
+/// Why a node ended.
+enum End {
+    Asked(&'static str),
+    Failed(NodeError),
+}
+
+async fn run_once(
+    config: &Config,
+    secrets: Secrets,
+    how: StartOptions,
+    stop: &mut Stop,
+) -> Result<End, Failure> {
+    let starting = Box::pin(Node::start_how(config.clone(), secrets, how));
+    // Joining may wait long for peers; what it has fetched by then is kept.
+    let started = tokio::select! {
+        started = starting => started,
+        reason = stop.asked() => return Ok(End::Asked(reason)),
     };
     let mut node = started
         .with_context(|| {
             format!(
                 "the validator with its data in {} cannot start",
-                data_dir.display()
+                config.data_dir.display()
             )
         })
         .or_fail(Kind::Start)?;
@@ -50,22 +107,19 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
         "running"
     );
     let ended = tokio::select! {
-        ended = node.wait() => ended.map(Err).unwrap_or(Ok("the operator asked for it")),
-        _ = terminated.recv() => Ok("SIGTERM"),
-        _ = interrupted.recv() => Ok("SIGINT"),
-        () = parent_gone(parent) => Ok("the parent is gone"),
+        ended = node.wait() => ended.map_or(Ok("the operator asked for it"), Err),
+        reason = stop.asked() => Ok(reason),
     };
     match ended {
         Ok(reason) => {
             info!(reason, "stopping");
             node.shutdown().await.context("while stopping")?;
-            Ok(())
+            Ok(End::Asked(reason))
         }
         Err(error) => {
             // What still can be written is written; the first error is the one to tell.
             let _ = node.shutdown().await;
-            let error = anyhow!(error).context("the validator cannot go on");
-            Err(Failure::new(Kind::ValidatorEnded, error))
+            Ok(End::Failed(error))
         }
     }
 }
@@ -99,7 +153,7 @@ pub(crate) fn watch_parent() -> oneshot::Receiver<()> {
 }
 
 /// Waits until the parent is gone; for ever if it is not watched.
-pub(crate) async fn parent_gone(parent: Option<oneshot::Receiver<()>>) {
+pub(crate) async fn parent_gone(parent: Option<&mut oneshot::Receiver<()>>) {
     match parent {
         Some(gone) => {
             let _ = gone.await;

@@ -9,6 +9,7 @@ use quorate_dkg::{Ceremony, Engine, KeyHolder, Role};
 use quorate_types::{IdentityKey, ValidatorIndex};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tonic::service::Routes;
 
 use super::admin::CeremonyApi;
 use super::core::Core;
@@ -163,7 +164,13 @@ impl CeremonyNode {
         let drain = Drain::default();
         let service = ExchangeApi::new(Arc::clone(&self.shared), drain.clone()).into_server();
         let stop = self.shared.stop.clone();
-        let served = serve_members(peer, tls, service, drain, stop.cancelled_owned());
+        let served = serve_members(
+            peer,
+            tls,
+            Routes::new(service),
+            drain,
+            stop.cancelled_owned(),
+        );
         self.servers
             .push(tokio::spawn(watched(served, Arc::clone(&self.shared))));
 

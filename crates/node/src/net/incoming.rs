@@ -1,6 +1,5 @@
 //! Accepting peers.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,11 +14,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::body::Body;
-use tonic::codegen::http::{Request, Response};
-use tonic::server::NamedService;
+use tonic::service::Routes;
 use tonic::transport::Server;
-use tower::Service;
 
 use super::error::ServeError;
 use super::tls::PeerTls;
@@ -28,7 +24,7 @@ use super::{
     ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
     PEER_CONNECTION_WINDOW_BYTES, PEER_STREAM_WINDOW_BYTES,
 };
-use crate::api::{ConsensusApi, Drain, PeerSource, until_drained};
+use crate::api::{ConsensusApi, Drain, PeerSource, SyncApi, SyncSource, until_drained};
 
 /// Most connections of one peer at once: one, and those that a dead network has not reported yet.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 4;
@@ -54,37 +50,30 @@ pub struct PeerIdentity {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve_peers<S: PeerSource>(
+pub async fn serve_peers<S: PeerSource + SyncSource>(
     listener: TcpListener,
     tls: Arc<PeerTls>,
-    service: ConsensusApi<S>,
+    consensus: ConsensusApi<S>,
+    sync: SyncApi<S>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let drain = service.drain();
-    serve_members(listener, tls, service.into_server(), drain, shutdown).await
+    let drain = consensus.drain();
+    let services = Routes::new(consensus.into_server()).add_service(sync.into_server());
+    serve_members(listener, tls, services, drain, shutdown).await
 }
 
-/// Serves `service` to the other members of `tls` until `shutdown` resolves, `drain` has told the streams, and the running
+/// Serves `services` to the other members of `tls` until `shutdown` resolves, `drain` has told the streams, and the running
 /// calls are over.
 ///
 /// # Errors
 /// [`ServeError`].
-pub(crate) async fn serve_members<T>(
+pub(crate) async fn serve_members(
     listener: TcpListener,
     tls: Arc<PeerTls>,
-    service: T,
+    services: Routes,
     drain: Drain,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError>
-where
-    T: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    T::Future: Send,
-{
+) -> Result<(), ServeError> {
     let (accepted, incoming) = mpsc::channel(ACCEPTED_QUEUE);
     let mut acceptor = JoinSet::new();
     acceptor.spawn(accept(listener, tls, accepted));
@@ -95,7 +84,7 @@ where
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_service(service)
+        .add_routes(services)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), async move {
             shutdown.await;
             stop.start();

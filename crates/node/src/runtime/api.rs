@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_ledger::{AdmissionError, Authenticated};
+use quorate_ledger::{AdmissionError, Authenticated, StateChunk};
+use quorate_sync::{CommitRecord, SyncPoint};
 use quorate_types::{
-    AccountId, Blake3, BlockRef, Certificate, Decode, DomainTag, Evidence, Execution, Header,
-    Height, RejectCode, Round, SignedTransaction, StateKey, TransactionId, ValidatorIndex,
+    AccountId, Blake3, BlockRef, Certificate, Decode, DomainTag, Evidence, Execution, Hash32,
+    Header, Height, RejectCode, Round, SignedTransaction, StateKey, TransactionId, ValidatorIndex,
 };
 use tokio::sync::{Notify, watch};
 
@@ -17,7 +18,7 @@ use super::error::NodeError;
 use super::shared::Shared;
 use crate::api::{
     AccountView, ConnectionState, Facts, FinalityItem, Head, LedgerView, NodeStatus, Operator,
-    OutcomeView, PeerSource, PeerView, Standing, StoreSizes, SubmitError, Submitter,
+    OutcomeView, PeerSource, PeerView, Standing, StoreSizes, SubmitError, Submitter, SyncSource,
     TransactionStatus, ViewError,
 };
 use crate::metrics::ReasonLabel;
@@ -72,7 +73,16 @@ impl From<NodeError> for ViewError {
 /// The certificate of a height at or below the certified one.
 fn certificate(shared: &Shared, height: Height) -> Result<Certificate, ViewError> {
     let found = shared.archive.certificate(height)?;
-    found.ok_or_else(|| NodeError::MissingHeight(height).into())
+    found.ok_or_else(|| missing(shared, height))
+}
+
+/// Why nothing is stored at a height that was certified: state sync has passed over it, or the store is damaged.
+fn missing(shared: &Shared, height: Height) -> ViewError {
+    let lowest = shared.archive.lowest();
+    if height < lowest {
+        return ViewError::Pruned { lowest };
+    }
+    NodeError::MissingHeight(height).into()
 }
 
 fn header(shared: &Shared, height: Height) -> Result<Header, ViewError> {
@@ -81,7 +91,7 @@ fn header(shared: &Shared, height: Height) -> Result<Header, ViewError> {
         return Err(ViewError::NotReached { height, head });
     }
     let found = shared.archive.header(height)?;
-    found.ok_or_else(|| NodeError::MissingHeight(height).into())
+    found.ok_or_else(|| missing(shared, height))
 }
 
 impl LedgerView for Service {
@@ -440,7 +450,7 @@ impl PeerSource for Service {
             caller_highest: Round(held.map_or(0, |round| round.load(Ordering::Relaxed))),
             own_round: self.shared.own_round(),
             certified: self.shared.archive.certified(),
-            lowest: Height(1),
+            lowest: self.shared.archive.lowest(),
             lowest_round: self.shared.blocks.lowest_kept(),
         })
     }
@@ -529,5 +539,57 @@ impl PeerSource for Service {
 impl Service {
     fn count_sent(&self, bytes: usize) {
         self.shared.metrics.peer_sent_bytes.inc_by(bytes as u64);
+    }
+}
+
+impl SyncSource for Service {
+    async fn point(&self, height: Option<Height>) -> Result<Option<SyncPoint>, ViewError> {
+        self.read(move |shared| {
+            let certified = shared.archive.certified();
+            let found = shared.points.find(height, certified, shared.now());
+            let Some((height, coin)) = found else {
+                return Ok(None);
+            };
+            let certificate = certificate(shared, height)?;
+            Ok(Some(SyncPoint { certificate, coin }))
+        })
+        .await
+    }
+
+    async fn commits(
+        &self,
+        point: Height,
+        from: Height,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<Arc<CommitRecord>>>, ViewError> {
+        let now = self.shared.now();
+        Ok(self.shared.points.commits(point, from, bytes_max, now))
+    }
+
+    async fn chunk(
+        &self,
+        point: Height,
+        start: Hash32,
+        bytes_max: usize,
+    ) -> Result<Option<StateChunk>, ViewError> {
+        self.read(move |shared| {
+            let snapshot = shared.points.snapshot(point, shared.now());
+            Ok(snapshot.map(|snapshot| snapshot.chunk(&start, bytes_max)))
+        })
+        .await
+    }
+
+    async fn certificates_to(&self, to: Height, count: u32) -> Result<Vec<Certificate>, ViewError> {
+        let lowest = self.shared.archive.lowest();
+        let head = self.shared.archive.certified();
+        if to > head {
+            return Err(ViewError::NotReached { height: to, head });
+        }
+        if to < lowest {
+            return Err(ViewError::Pruned { lowest });
+        }
+        let from = to.0.saturating_sub(u64::from(count) - 1).max(lowest.0);
+        let count = u32::try_from(to.0 - from + 1).unwrap_or(count);
+        self.certificates(Height(from), count).await
     }
 }

@@ -31,6 +31,11 @@ const CHECKPOINT: &[u8] = b"checkpoint";
 /// Key in [`PLACE`] of the position in the log from which a restart replays.
 const REPLAY_FROM: &[u8] = b"replay_from";
 
+/// Key in [`PLACE`] of the lowest height from which on all certificates are stored; absent while that is 1.
+const LOWEST: &[u8] = b"lowest";
+/// Key in [`PLACE`] of the lowest and the highest height of older certificates, below a gap that state sync left.
+const BELOW: &[u8] = b"below";
+
 /// How many heights below the certified one keep a snapshot of the state, for reads with proofs under a slightly older
 /// certificate.
 const SNAPSHOTS_KEPT: u64 = 256;
@@ -50,6 +55,8 @@ struct Recent {
     head: Height,
     transactions_total: u64,
     certified: Height,
+    /// The lowest height from which on all certificates are there.
+    lowest: Height,
     /// Executed heights above the last checkpoint that is in the tables.
     executed: BTreeMap<Height, Executed>,
     /// Certificates of heights that are in the tables already, waiting for the next batch.
@@ -141,6 +148,17 @@ pub(crate) struct Restored {
     pub(crate) head: Option<Header>,
     pub(crate) certified: Height,
     pub(crate) uncertified: Vec<Header>,
+    /// The lowest height from which on all certificates are stored.
+    pub(crate) lowest: Height,
+}
+
+/// Where state sync ended.
+pub(crate) struct JoinedAt<'a> {
+    pub(crate) certificate: &'a Certificate,
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) entries: &'a [(StateKey, Vec<u8>)],
+    /// Position in the log from which on it tells of anything after the point.
+    pub(crate) replay_from: Position,
 }
 
 /// A batch for the tables, and what to forget once it is committed.
@@ -157,11 +175,13 @@ impl Archive {
         state: Snapshot,
         head: &Header,
         certified: Height,
+        lowest: Height,
     ) -> Self {
         let recent = Recent {
             head: head.height,
             transactions_total: head.transactions_total,
             certified,
+            lowest,
             executed: BTreeMap::new(),
             late_signatures: BTreeMap::new(),
             snapshots: BTreeMap::from([(head.height, state)]),
@@ -189,6 +209,7 @@ impl Archive {
                 head: None,
                 certified: Height(0),
                 uncertified: Vec::new(),
+                lowest: Height(1),
             });
         };
         let head = stored_header(tables, checkpoint.height)?
@@ -206,6 +227,7 @@ impl Archive {
             head: Some(head),
             certified,
             uncertified,
+            lowest: stored_lowest(tables)?,
         })
     }
 
@@ -350,6 +372,80 @@ impl Archive {
         self.read().certified
     }
 
+    /// The lowest height from which on all certificates are there.
+    pub(crate) fn lowest(&self) -> Height {
+        self.read().lowest
+    }
+
+    /// The highest of the certificates below the gap that state sync left.
+    pub(crate) fn stored_below(&self) -> Result<Option<Certificate>, NodeError> {
+        match stored_below(&self.tables)? {
+            Some((_, highest)) => stored_certificate(&self.tables, highest),
+            None => Ok(None),
+        }
+    }
+
+    /// The gap is closed.
+    pub(crate) fn join_history(&self) -> Result<(), NodeError> {
+        let Some((lowest, _)) = stored_below(&self.tables)? else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        batch.put(PLACE, LOWEST, lowest.to_bytes());
+        batch.delete(PLACE, BELOW);
+        self.tables.commit(&batch)?;
+        self.set_lowest(lowest);
+        Ok(())
+    }
+
+    /// Verified certificates, ascending, that end just below the lowest one.
+    pub(crate) fn extend_history(&self, certificates: &[Certificate]) -> Result<(), NodeError> {
+        let Some(first) = certificates.first() else {
+            return Ok(());
+        };
+        let lowest = first.header.height;
+        let mut batch = Batch::new();
+        for certificate in certificates {
+            put_certificate(&mut batch, certificate);
+        }
+        batch.put(PLACE, LOWEST, lowest.to_bytes());
+        self.tables.commit(&batch)?;
+        self.set_lowest(lowest);
+        Ok(())
+    }
+
+    fn set_lowest(&self, lowest: Height) {
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        recent.lowest = lowest;
+    }
+
+    /// Replaces the checkpoint and the state by those of a point that was synced to. What was stored of lower heights stays.
+    pub(crate) fn replace(
+        tables: &Tables,
+        batch: &mut Batch,
+        joined: &JoinedAt<'_>,
+    ) -> Result<(), NodeError> {
+        let before = Self::restore(tables)?;
+        if before.certified >= before.lowest {
+            let mut range = before.lowest.to_bytes();
+            before.certified.encode(&mut range);
+            batch.put(PLACE, BELOW, range);
+        }
+        batch.delete_below(STATE, [0xff; 64]);
+        for (key, value) in joined.entries {
+            batch.put(STATE, key.to_bytes(), value.clone());
+        }
+        put_certificate(batch, joined.certificate);
+        let height = joined.certificate.header.height;
+        batch.put(PLACE, LOWEST, height.to_bytes());
+        batch.put(PLACE, CHECKPOINT, joined.checkpoint.to_bytes());
+        batch.put(PLACE, REPLAY_FROM, joined.replay_from.to_bytes());
+        Ok(())
+    }
+
     /// The header at `height`, if it was executed.
     pub(crate) fn header(&self, height: Height) -> Result<Option<Header>, NodeError> {
         if let Some(executed) = self.read().executed.get(&height) {
@@ -470,6 +566,43 @@ fn stored_signature(tables: &Tables, height: Height) -> Result<Option<Signature>
         .map(|bytes| Signature::from_bytes(&bytes))
         .transpose()
         .map_err(NodeError::stored("certificate"))
+}
+
+fn stored_certificate(tables: &Tables, height: Height) -> Result<Option<Certificate>, NodeError> {
+    let header = stored_header(tables, height)?;
+    let signature = stored_signature(tables, height)?;
+    let both = header.zip(signature);
+    Ok(both.map(|(header, signature)| Certificate { header, signature }))
+}
+
+fn put_certificate(batch: &mut Batch, certificate: &Certificate) {
+    let key = certificate.header.height.0.to_be_bytes();
+    batch.put(HEADERS, key, certificate.header.to_bytes());
+    batch.put(CERTIFICATES, key, certificate.signature.0);
+}
+
+fn stored_lowest(tables: &Tables) -> Result<Height, NodeError> {
+    let stored = tables.get(PLACE, LOWEST)?;
+    let lowest = stored.map(|bytes| Height::from_bytes(&bytes)).transpose();
+    Ok(lowest
+        .map_err(NodeError::stored("lowest height"))?
+        .unwrap_or(Height(1)))
+}
+
+/// Lowest and highest height of the certificates below a gap.
+fn stored_below(tables: &Tables) -> Result<Option<(Height, Height)>, NodeError> {
+    let Some(bytes) = tables.get(PLACE, BELOW)? else {
+        return Ok(None);
+    };
+    let mut reader = Reader::new(&bytes);
+    let mut both = || {
+        let range = (Height::decode(&mut reader)?, Height::decode(&mut reader)?);
+        reader.finish()?;
+        Ok(range)
+    };
+    both()
+        .map(Some)
+        .map_err(NodeError::stored("heights below a gap"))
 }
 
 /// The highest height up to `limit` such that it and all below have stored certificates. Certificates are stored in order

@@ -23,6 +23,9 @@ pub enum NodeError {
     /// The keys do not fit the committee.
     #[error("keys: {0}")]
     Keys(#[from] KeyError),
+    /// The committee's group key does not parse.
+    #[error("genesis: the group key: {0}")]
+    GroupKey(quorate_crypto::PointError),
     /// The data directory cannot be used.
     #[error("data directory {}: {error}", path.display())]
     DataDirectory {
@@ -132,6 +135,14 @@ pub enum NodeError {
         own: HeaderHash,
         /// The header signed.
         certified: HeaderHash,
+    },
+    /// A peer proved that the committee is far ahead: the node must be started again to join at the tip.
+    #[error(
+        "this validator is behind: the committee has certified height {height}; it joins there by state sync"
+    )]
+    Behind {
+        /// A certified height.
+        height: Height,
     },
     /// A thread of the node ended, which only a bug does.
     #[error("the {0} thread ended unexpectedly")]

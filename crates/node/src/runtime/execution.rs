@@ -87,6 +87,7 @@ fn execute(ledger: &mut Ledger, commit: &Commit, shared: &Shared) -> Result<(), 
         .lock()
         .expect("no thread panics while it holds the admission")
         .settle(commit, &execution);
+    shared.points.executed(commit, &execution);
     shared.archive.push(execution);
     shared.observe_commit(height, arrivals);
     shared.metrics.height.set(gauge(height.0));
@@ -102,6 +103,7 @@ fn execute(ledger: &mut Ledger, commit: &Commit, shared: &Shared) -> Result<(), 
 fn certify(certificate: &Certificate, shared: &Shared) {
     let height = certificate.header.height;
     shared.archive.certify(certificate);
+    shared.points.certified(height, shared.now());
     {
         let mut shares = shared
             .shares
@@ -179,6 +181,7 @@ pub(crate) fn replay(
         .lock()
         .expect("no thread panics while it holds the admission")
         .settle(commit, &execution);
+    shared.points.executed(commit, &execution);
     shared.archive.push(execution);
     shared.publish_head(|head| head.executed = header.height);
     Ok(Input::Executed(header))

@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
-use quorate_types::Committee;
+use quorate_types::{Committee, ValidatorIndex};
 use quorate_validator::Input;
 
 use super::Addresses;
@@ -20,7 +21,7 @@ use super::api::Service;
 use super::error::NodeError;
 use super::peers::Peer;
 use super::shared::Shared;
-use crate::api::{ApiOptions, ConsensusApi, Health, serve_admin, serve_public};
+use crate::api::{ApiOptions, ConsensusApi, Health, SyncApi, serve_admin, serve_public};
 use crate::config::Config;
 use crate::net::{PeerTls, ServeError, peer_channel, serve_peers};
 
@@ -77,6 +78,7 @@ impl Listeners {
             self.peer,
             Arc::clone(tls),
             peers,
+            SyncApi::new(Arc::clone(&service)),
             stop.clone().cancelled_owned(),
         );
         let (view, operator) = (Arc::clone(&service), Arc::clone(&service));
@@ -172,21 +174,33 @@ pub(crate) fn check_peers(config: &Config, committee: &Committee) -> Result<(), 
     }
 }
 
-/// A connection, opened when first used, to each member that the configuration gives an address for.
-pub(crate) fn connect_peers(
+/// A channel, opened when first used, to each member that the configuration gives an address for.
+pub(crate) fn peer_channels(
     config: &Config,
-    shared: &Arc<Shared>,
+    committee: &Committee,
+    me: ValidatorIndex,
     tls: &PeerTls,
-    core: &mpsc::Sender<Input>,
-) -> Result<Vec<Option<Peer>>, NodeError> {
-    let mut peers: Vec<Option<Peer>> = shared.committee.indices().map(|_| None).collect();
+) -> Result<Vec<(ValidatorIndex, Channel)>, NodeError> {
+    let mut channels = Vec::new();
     for peer in &config.peers {
-        let member = shared.committee.index_of(&peer.identity);
-        if let Some(index) = member.filter(|index| *index != shared.me) {
-            let channel = peer_channel(tls, index, &peer.address)?;
-            peers[index.position()] =
-                Some(Peer::new(index, channel, Arc::clone(shared), core.clone()));
+        let member = committee.index_of(&peer.identity);
+        if let Some(index) = member.filter(|index| *index != me) {
+            channels.push((index, peer_channel(tls, index, &peer.address)?));
         }
     }
-    Ok(peers)
+    Ok(channels)
+}
+
+/// The connections over these channels.
+pub(crate) fn connect_peers(
+    channels: &[(ValidatorIndex, Channel)],
+    shared: &Arc<Shared>,
+    core: &mpsc::Sender<Input>,
+) -> Vec<Option<Peer>> {
+    let mut peers: Vec<Option<Peer>> = shared.committee.indices().map(|_| None).collect();
+    for (index, channel) in channels {
+        let peer = Peer::new(*index, channel.clone(), Arc::clone(shared), core.clone());
+        peers[index.position()] = Some(peer);
+    }
+    peers
 }

@@ -11,9 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_consensus::VerifiedBlock;
 use quorate_rpc::peer::v1::consensus_service_client::ConsensusServiceClient;
+use quorate_rpc::peer::v1::sync_service_client::SyncServiceClient;
 use quorate_rpc::peer::v1::{
-    Envelope, FetchBlocksRequest, HelloRequest, SubscribeRequest, SubscribeResponse, envelope,
+    Envelope, FetchBlocksRequest, GetSyncPointRequest, HelloRequest, HelloResponse,
+    SubscribeRequest, SubscribeResponse, envelope,
 };
+use quorate_sync::SyncPoint;
 use quorate_types::{
     Block, BlockRef, Certificate, Decode, FinalityShare, Height, Round, ValidatorIndex,
 };
@@ -24,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
+use super::error::NodeError;
 use super::shared::Shared;
 use crate::metrics::{PeerLabel, ReasonLabel};
 use crate::net::peer_client;
@@ -44,6 +48,7 @@ const PROTOCOL_VERSION: u32 = 1;
 pub(crate) struct Peer {
     index: ValidatorIndex,
     client: ConsensusServiceClient<Channel>,
+    sync: SyncServiceClient<Channel>,
     shared: Arc<Shared>,
     core: mpsc::Sender<Input>,
 }
@@ -84,6 +89,7 @@ impl Peer {
     ) -> Self {
         Self {
             index,
+            sync: super::sync::client(channel.clone()),
             client: peer_client(channel),
             shared,
             core,
@@ -177,9 +183,11 @@ impl Peer {
             .send(Input::Greeting { from, greeting })
             .await
             .map_err(|_| StreamError::Stopped)?;
+        self.look_ahead(&answer).await;
         let received = self.shared.received[self.index.position()].load(Ordering::Relaxed);
         let request = SubscribeRequest {
-            from_round: Some(received + 1),
+            // What the peer does not keep is fetched from others, if it is needed at all.
+            from_round: Some((received + 1).max(answer.lowest_available_round())),
             from_height: Some(self.shared.archive.certified().0 + 1),
         };
         let subscription = self.client.subscribe(request);
@@ -188,6 +196,38 @@ impl Peer {
             .map_err(|_| StreamError::Timeout)?
             .map_err(Box::new)?;
         Ok(response.into_inner())
+    }
+
+    /// If the peer says that it is far ahead, and proves it, this node joins there instead of catching up block by block.
+    /// So it does if the peer keeps no blocks as old as the newest here.
+    async fn look_ahead(&mut self, answer: &HelloResponse) {
+        let shared = &self.shared;
+        let held = shared
+            .received
+            .iter()
+            .map(|round| round.load(Ordering::Relaxed));
+        let held = held.max().unwrap_or_default().max(shared.own_round().0);
+        let pruned = answer.lowest_available_round() > held + 1;
+        let behind = if pruned { 0 } else { shared.behind_heights };
+        let far = |height: Height| {
+            let least = shared.archive.certified().0;
+            height.0 > least.saturating_add(behind)
+        };
+        if !far(Height(answer.certified_height())) {
+            return;
+        }
+        let request = GetSyncPointRequest { height: None };
+        let asked = tokio::time::timeout(HELLO_TIMEOUT, self.sync.get_sync_point(request)).await;
+        let Ok(Ok(answer)) = asked else {
+            return;
+        };
+        let point = SyncPoint::from_bytes(&answer.into_inner().point);
+        let place = point.ok().and_then(|point| shared.trust.point(&point).ok());
+        match place.map(|place| place.header.height) {
+            Some(height) if far(height) => shared.fail(NodeError::Behind { height }),
+            Some(_) => {}
+            None => self.refuse("sync_point"),
+        }
     }
 
     async fn read(&self, mut stream: Streaming<SubscribeResponse>) -> Result<(), StreamError> {

@@ -1,6 +1,6 @@
 //! What was pruned.
 
-use quorate_store::tables::{Table, Tables};
+use quorate_store::tables::{Batch, Table, Tables};
 use quorate_types::Round;
 
 use super::error::NodeError;
@@ -29,5 +29,10 @@ impl Floor {
         Ok(Self {
             round: Round(number(ROUND)?.unwrap_or(1)),
         })
+    }
+
+    /// Notes that the node joined at a point: it holds no blocks below the point's garbage-collection round.
+    pub(crate) fn put_joined(batch: &mut Batch, gc_round: Round) {
+        batch.put(PRUNED, ROUND, gc_round.0.to_be_bytes());
     }
 }

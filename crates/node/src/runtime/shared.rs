@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use quorate_consensus::VerifiedBlock;
 use quorate_ledger::{Admission, PreparedBlock};
 use quorate_store::tables::Tables;
+use quorate_sync::Trust;
 use quorate_types::{
     BlockRef, Commit, Committee, Evidence, Execution, FinalityShare, Genesis, Header, Height,
     Round, Timestamp, ValidatorIndex,
@@ -22,6 +23,7 @@ use super::archive::Archive;
 use super::blocks::BlockIndex;
 use super::error::NodeError;
 use super::execution::ExecutionItem;
+use super::sync::Points;
 use crate::api::Head;
 use crate::metrics::Metrics;
 
@@ -69,6 +71,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) blocks: BlockIndex,
     pub(crate) archive: Archive,
+    /// The points at which others can join.
+    pub(crate) points: Points,
+    /// What proves that a peer's point, or certificate, is the committee's.
+    pub(crate) trust: Trust,
+    /// How many heights behind a peer this node joins at the tip.
+    pub(crate) behind_heights: u64,
     pub(crate) tables: Arc<Tables>,
     pub(crate) pool: Mutex<Pool>,
     pub(crate) admission: Mutex<Admission>,
@@ -133,6 +141,8 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) blocks: BlockIndex,
     pub(crate) archive: Archive,
+    pub(crate) trust: Trust,
+    pub(crate) behind_heights: u64,
     pub(crate) tables: Arc<Tables>,
     pub(crate) pool: Pool,
     pub(crate) admission: Admission,
@@ -151,6 +161,9 @@ impl Shared {
         let (_released, released) = oneshot::channel();
         let shared = Self {
             me: parts.me,
+            points: Points::new(parts.genesis.rule.gc_depth),
+            trust: parts.trust,
+            behind_heights: parts.behind_heights,
             genesis: parts.genesis,
             committee: parts.committee,
             cryptography: parts.cryptography,

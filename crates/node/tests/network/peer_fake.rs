@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use quorate_crypto::identity::IdentitySecret;
-use quorate_node::api::{ConsensusApi, FinalityItem, PeerSource, Standing, ViewError};
+use quorate_ledger::StateChunk;
+use quorate_node::api::{
+    ConsensusApi, FinalityItem, PeerSource, Standing, SyncApi, SyncSource, ViewError,
+};
 use quorate_node::net::{PeerTls, peer_channel, peer_client, serve_peers};
 use quorate_rpc::peer::v1::consensus_service_client::ConsensusServiceClient;
 use quorate_rpc::peer::v1::{HelloRequest, HelloResponse};
+use quorate_sync::{CommitRecord, SyncPoint};
 use quorate_types::{
-    BlockRef, ChainId, Committee, Epoch, FinalityShare, Height, Member, Round, ShardId, Signature,
-    ThresholdKey, ValidatorIndex,
+    BlockRef, Certificate, ChainId, Committee, Epoch, FinalityShare, Hash32, Height, Member, Round,
+    ShardId, Signature, ThresholdKey, ValidatorIndex,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -152,6 +156,39 @@ impl PeerSource for Fake {
     }
 }
 
+/// Nobody joins here.
+impl SyncSource for Fake {
+    async fn point(&self, _height: Option<Height>) -> Result<Option<SyncPoint>, ViewError> {
+        Ok(None)
+    }
+
+    async fn commits(
+        &self,
+        _point: Height,
+        _from: Height,
+        _bytes_max: usize,
+    ) -> Result<Option<Vec<Arc<CommitRecord>>>, ViewError> {
+        Ok(None)
+    }
+
+    async fn chunk(
+        &self,
+        _point: Height,
+        _start: Hash32,
+        _bytes_max: usize,
+    ) -> Result<Option<StateChunk>, ViewError> {
+        Ok(None)
+    }
+
+    async fn certificates_to(
+        &self,
+        _to: Height,
+        _count: u32,
+    ) -> Result<Vec<Certificate>, ViewError> {
+        Err(ViewError::NotReady)
+    }
+}
+
 /// A peer listener.
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
@@ -165,10 +202,11 @@ pub(crate) async fn listen(committee: &Committee, tls: PeerTls) -> Listening {
     let address = listener.local_addr().unwrap();
     let fake = Fake::new();
     let service = ConsensusApi::new(fake.clone(), committee, "0.0.0-test");
+    let sync = SyncApi::new(fake.clone());
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };
-        serve_peers(listener, Arc::new(tls), service, stopped)
+        serve_peers(listener, Arc::new(tls), service, sync, stopped)
             .await
             .unwrap();
     });

@@ -11,7 +11,7 @@ use quorate_crypto::identity::IdentitySecret;
 use quorate_node::config::{Config, Listen, Peer};
 use quorate_node::genesis_file;
 use quorate_node::keystore::Secrets;
-use quorate_node::{Node, NodeError};
+use quorate_node::{Node, NodeError, StartOptions};
 use quorate_rpc::admin::v1::admin_service_client::AdminServiceClient;
 use quorate_rpc::admin::v1::{GetStatusRequest, GetStatusResponse, ListEvidenceRequest};
 use quorate_rpc::ledger::v1::ledger_service_client::LedgerServiceClient;
@@ -132,6 +132,7 @@ impl Committee {
             ..Config::default()
         };
         config.pacing.idle_interval_ms = config.pacing.busy_interval_ms;
+        config.sync.behind_heights = 256;
         config
     }
 
@@ -145,6 +146,16 @@ impl Committee {
 
     pub(crate) async fn start(&self, index: u16) -> Seat {
         let node = Node::start(self.config(index), self.secrets(index)).await;
+        Seat::new(node.unwrap())
+    }
+
+    /// Starts a validator that joins at the others' newest state.
+    pub(crate) async fn join(&self, index: u16) -> Seat {
+        let how = StartOptions {
+            join: true,
+            ..StartOptions::default()
+        };
+        let node = Node::start_how(self.config(index), self.secrets(index), how).await;
         Seat::new(node.unwrap())
     }
 
@@ -251,6 +262,14 @@ impl Seat {
         (&answer.into_inner().certificate.unwrap())
             .try_into()
             .unwrap()
+    }
+
+    /// Whether the certificate of a height is there.
+    pub(crate) async fn serves(&self, height: u64) -> bool {
+        let request = GetCertificateRequest {
+            height: Some(height),
+        };
+        self.ledger.clone().get_certificate(request).await.is_ok()
     }
 
     /// Nobody was seen to break a rule.

@@ -11,3 +11,4 @@ mod damage;
 mod disk;
 mod restart;
 mod startup;
+mod sync;
