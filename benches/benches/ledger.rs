@@ -107,6 +107,7 @@ impl Chain {
             height: Height(1),
             leader: blocks[0].reference(),
             timestamp_ms: 1,
+            coin: None,
             blocks,
         }
     }
