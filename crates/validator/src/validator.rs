@@ -96,7 +96,8 @@ pub enum Effect {
     /// Execute a commit and answer with [`Input::Executed`].
     Execute(Commit),
     /// Remember that everything up to the checkpoint's height is executed, together with the ledger's state there. The
-    /// ledger has been handed all commits up to that height in earlier effects.
+    /// ledger has been handed all commits up to that height in earlier effects. Records before the first block at or above
+    /// the checkpoint's garbage-collection round are not needed any more: what still binds is said again just before this.
     Checkpoint(Checkpoint),
     /// A height became final.
     Certified(Box<Certificate>),
@@ -368,6 +369,12 @@ impl Validator {
         self.guard.is_open() && self.consensus.round() >= self.consensus.proposed_past()
     }
 
+    /// How many own blocks wait to be output.
+    #[must_use]
+    pub fn own_waiting(&self) -> usize {
+        self.own_blocks.len()
+    }
+
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
@@ -456,7 +463,25 @@ impl Validator {
             && height.0 - self.checkpointed.0 >= CHECKPOINT_HEIGHTS
         {
             self.checkpointed = height;
-            out.push(Effect::Checkpoint(self.consensus.checkpoint()));
+            let checkpoint = self.consensus.checkpoint();
+            self.bind_again(&checkpoint, out);
+            out.push(Effect::Checkpoint(checkpoint));
+        }
+        // After a restart some were output before the checkpoint, and no commit names them again.
+        self.own_blocks = self.own_blocks.split_off(&self.consensus.gc_round());
+    }
+
+    /// A restart reads the log from the checkpoint's blocks on, and what lies before may be cut off. Votes above the
+    /// checkpoint, and own blocks that it does not rule out, come after those blocks. What else binds is said again.
+    fn bind_again(&self, checkpoint: &Checkpoint, out: &mut Vec<Effect>) {
+        // Nothing is proposed below the first undecided slot anyway.
+        let round = self.consensus.proposed_past();
+        if round >= checkpoint.slot_round {
+            out.push(persist(Record::ProposedPast { round }));
+        }
+        // Last, since a bound ends what was lost before it.
+        if self.guard.is_lost() && !self.guard.is_open() {
+            out.push(persist(Record::Lost));
         }
     }
 

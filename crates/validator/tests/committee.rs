@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use quorate_consensus::Options;
+use quorate_consensus::{Checkpoint, Options};
 use quorate_crypto::IdentitySecret;
 use quorate_crypto::dealer::deal;
 use quorate_types::{
@@ -13,7 +13,7 @@ use quorate_types::{
     blocks_root,
 };
 use quorate_validator::{
-    BlsCryptography, Cryptography, Effect, Greeting, Input, Job, KeyError, Logged, Record, Resume,
+    BlsCryptography, CHECKPOINT_HEIGHTS, Cryptography, Effect, Greeting, Input, Job, KeyError, Logged, Record, Resume,
     Validator,
 };
 use rand::SeedableRng;
@@ -94,6 +94,8 @@ struct Seat {
     sent_blocks: BTreeMap<Round, quorate_types::BlockRef>,
     votes: BTreeMap<Height, HeaderHash>,
     shares: Vec<FinalityShare>,
+    headers: BTreeMap<Height, Header>,
+    checkpoint: Option<Checkpoint>,
 }
 
 struct Net<'a> {
@@ -158,6 +160,7 @@ impl Net<'_> {
                 Effect::Execute(commit) => {
                     let header = execute(&self.members[at].head, &commit);
                     self.members[at].head = header.clone();
+                    self.members[at].headers.insert(header.height, header.clone());
                     self.queue.push_back((at, Input::Executed(header)));
                 }
                 Effect::Certified(certificate) => {
@@ -174,7 +177,8 @@ impl Net<'_> {
                             .extend(held.map(|block| (at, Input::Block { from: peer, block })));
                     }
                 }
-                Effect::Checkpoint(_) | Effect::Reclaim { .. } => {}
+                Effect::Checkpoint(checkpoint) => self.members[at].checkpoint = Some(checkpoint),
+                Effect::Reclaim { .. } => {}
                 Effect::Amnesia { .. } => {}
                 Effect::Evidence(evidence) => panic!("nobody lies: {evidence:?}"),
                 Effect::Diverged { height, .. } => panic!("diverged at {height}"),
@@ -183,7 +187,7 @@ impl Net<'_> {
     }
 
     fn run_until(&mut self, height: Height) {
-        for _ in 0..20_000 {
+        for _ in 0..60_000 {
             if self
                 .members
                 .iter()
@@ -242,18 +246,51 @@ impl Net<'_> {
     }
 
     fn restart_with(&mut self, at: usize, committee: &Committee, lost: bool) {
-        let me = ValidatorIndex(u16::try_from(at).unwrap());
-        let log = std::mem::take(&mut self.members[at].log);
-        self.queue.retain(|(to, _)| *to != at);
         let resume = Resume {
             lost,
             ..Resume::default()
         };
-        self.members[at].validator = Validator::new(committee, me, options(), resume);
         self.members[at].head = genesis_header(committee);
+        self.resume(at, committee, resume);
+    }
+
+    /// Starts member `at` again from a checkpoint and what the log has behind it; the rest of the log is cut off.
+    fn restart_from(&mut self, at: usize, committee: &Committee, checkpoint: Checkpoint) {
+        let seat = &mut self.members[at];
+        let kept = seat.log.iter().position(|(kind, bytes)| {
+            let logged = Logged::decode(*kind, bytes.clone()).unwrap();
+            matches!(logged, Logged::Block(block) if block.round() >= checkpoint.gc_round)
+        });
+        seat.log.drain(..kept.unwrap());
+        seat.head = seat.headers[&checkpoint.height].clone();
+        let certified = seat.certificates.last_key_value();
+        let certified = certified.map_or(Height(0), |(height, _)| *height);
+        let certified = certified.min(checkpoint.height);
+        let uncertified = seat.headers.range(certified.next()..);
+        let uncertified = uncertified.take_while(|(height, _)| **height <= checkpoint.height);
+        let resume = Resume {
+            certified,
+            uncertified: uncertified.map(|(_, header)| header.clone()).collect(),
+            checkpoint: Some(checkpoint),
+            lost: false,
+        };
+        self.resume(at, committee, resume);
+    }
+
+    fn resume(&mut self, at: usize, committee: &Committee, resume: Resume) {
+        let me = ValidatorIndex(u16::try_from(at).unwrap());
+        let log = std::mem::take(&mut self.members[at].log);
+        self.queue.retain(|(to, _)| *to != at);
+        let from = resume.checkpoint.as_ref();
+        let from = from.map_or(Round(0), |checkpoint| checkpoint.gc_round);
+        self.members[at].validator = Validator::new(committee, me, options(), resume);
         let mut out = Vec::new();
         for (kind, bytes) in &log {
-            let record = match Logged::decode(*kind, bytes.clone()).unwrap() {
+            let logged = Logged::decode(*kind, bytes.clone()).unwrap();
+            if logged.round().is_some_and(|round| round < from) {
+                continue;
+            }
+            let record = match logged {
                 Logged::Block(block) => {
                     Record::Block(self.keys[at].recovered_block(*block).unwrap())
                 }
@@ -296,6 +333,8 @@ fn net<'a>(committee: &Committee, keys: &'a [BlsCryptography]) -> Net<'a> {
             sent_blocks: BTreeMap::new(),
             votes: BTreeMap::new(),
             shares: Vec::new(),
+            headers: BTreeMap::new(),
+            checkpoint: None,
         });
     }
     for at in 0..net.members.len() {
@@ -331,6 +370,72 @@ fn a_lost_log_leads_to_no_second_block() {
     net.restart(2, &committee);
     net.stream_finality_again(2);
     net.run_until(Height(40));
+}
+
+/// Its log is cut at a checkpoint of the time before it knew what it had sent, and nobody says again that its disk was lost.
+#[test]
+fn a_lost_log_is_remembered_when_the_log_is_cut() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(8));
+    net.members[2].log.clear();
+    net.restart_with(2, &committee, true);
+    net.stream_finality_again(2);
+    net.run_until(Height(CHECKPOINT_HEIGHTS + 5));
+    assert!(!net.members[2].validator.may_propose(), "nobody greeted it");
+    let checkpoint = net.members[2].checkpoint.take().unwrap();
+    assert!(checkpoint.gc_round > Round(8));
+    net.restart_from(2, &committee, checkpoint);
+    // As many as an ordinary start waits for, and they hide what they hold.
+    for peer in [0, 1] {
+        let from = ValidatorIndex(peer);
+        let round = net.members[0].validator.status().round;
+        let held = Round(0);
+        let greeting = Greeting { held, round };
+        net.queue.push_back((2, Input::Greeting { from, greeting }));
+    }
+    net.stream_finality_again(2);
+    net.run_until(Height(CHECKPOINT_HEIGHTS + 10));
+    assert!(!net.members[2].validator.may_propose());
+    net.greet(2);
+    net.run_until(Height(CHECKPOINT_HEIGHTS + 15));
+    assert!(net.members[2].validator.may_propose());
+}
+
+/// The bound lies above all that the checkpoint rules out.
+#[test]
+fn a_bound_is_remembered_when_the_log_is_cut() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    let bound = Round(1_000_000);
+    let past = Record::ProposedPast { round: bound };
+    net.members[3].log = vec![(past.kind(), past.payload())];
+    net.restart(3, &committee);
+    net.run_until(Height(CHECKPOINT_HEIGHTS + 5));
+    let checkpoint = net.members[3].checkpoint.take().unwrap();
+    net.restart_from(3, &committee, checkpoint);
+    assert_eq!(net.members[3].validator.consensus().proposed_past(), bound);
+}
+
+#[test]
+fn own_blocks_that_were_output_before_a_restart_are_forgotten_in_time() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    net.run_until(Height(30));
+    let checkpoint = net.members[1].validator.consensus().checkpoint();
+    net.restart_from(1, &committee, checkpoint);
+    net.greet(1);
+    net.stream_finality_again(1);
+    let recovered = net.members[1].validator.own_waiting();
+    assert!(recovered > 20, "the log gives them all back: {recovered}");
+    let last = net.members[1].validator.status().round;
+    let mut height = Height(30);
+    while net.members[1].validator.status().gc_round <= last {
+        height = Height(height.0 + 20);
+        net.run_until(height);
+    }
+    let waiting = net.members[1].validator.own_waiting();
+    assert!(waiting < 12, "only what is not output yet: {waiting}");
 }
 
 /// Nobody told it. It waits, since no greeting counts, until a block of its own comes back to it.
