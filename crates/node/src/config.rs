@@ -3,6 +3,10 @@
 //! It is TOML; unknown keys are refused, so that a misspelt one cannot be silently ignored. Relative paths are relative
 //! to the directory of the file. Everything has a default but the peers.
 
+mod pruning;
+
+pub use self::pruning::Pruning;
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,6 +39,8 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// When to join at the tip instead of catching up.
     pub sync: SyncConfig,
+    /// How much of the past to keep.
+    pub pruning: Pruning,
     /// What to log.
     pub log: Log,
     /// Where the other members of the committee listen. Entries for this validator itself are allowed and ignored, so
@@ -283,6 +289,7 @@ impl Config {
                 u64::MAX,
             ),
         ];
+        let ranges = ranges.into_iter().chain(self.pruning.ranges());
         for (key, found, least, most) in ranges {
             if !(least..=most).contains(&found) {
                 return Err(ConfigError::Range {
@@ -340,6 +347,7 @@ impl Default for Config {
             limits: Limits::default(),
             pacing: PacingConfig::default(),
             sync: SyncConfig::default(),
+            pruning: Pruning::default(),
             log: Log::default(),
             peers: Vec::new(),
         }

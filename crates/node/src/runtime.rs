@@ -156,7 +156,13 @@ impl Node {
 
         let metrics = Metrics::default();
         let identity = committee.members()[me.position()].identity;
-        let mut opened = store::open(&config.data_dir, log_disk, &committee.chain(), &identity)?;
+        let mut opened = store::open(
+            &config.data_dir,
+            log_disk,
+            &committee.chain(),
+            &identity,
+            config.pruning.segment_bytes,
+        )?;
         let channels_to = listen::peer_channels(&config, &committee, me, &tls)?;
         let trust = Trust::new(committee.clone(), genesis.rule).map_err(NodeError::GroupKey)?;
         let mut restored = Archive::restore(&opened.tables)?;
@@ -180,6 +186,7 @@ impl Node {
             ledger.head(),
             restored.certified,
             restored.lowest,
+            floor.receipts,
         );
         let (answers_in, answers) = mpsc::unbounded_channel();
         let (network_in, network) = mpsc::channel(NETWORK_QUEUE);
@@ -193,7 +200,7 @@ impl Node {
             committee: committee.clone(),
             cryptography: Arc::new(cryptography) as Arc<dyn Cryptography>,
             metrics,
-            blocks: BlockIndex::new(me, opened.wal.reader(), floor.round),
+            blocks: BlockIndex::new(me, opened.wal.reader(), floor.round, opened.segments),
             archive,
             trust,
             behind_heights: config.sync.behind_heights,
@@ -206,7 +213,10 @@ impl Node {
                 executed: ledger.head().height,
                 certified: restored.certified,
                 lowest: restored.lowest,
+                lowest_receipts: floor.receipts,
             },
+            pruning: config.pruning,
+            log_from: floor.segment,
             peer_addresses: peer_addresses(&config, &committee),
             data_dir: config.data_dir.clone(),
             genesis_header: quorate_ledger::Ledger::genesis_header(&genesis)?,

@@ -122,11 +122,15 @@ impl Fault {
         fault
     }
 
-    /// No such transaction.
+    /// No such transaction, or none whose receipt is still kept: those of heights below `lowest` are not.
     #[must_use]
-    pub fn transaction_unknown(id: &TransactionId) -> Self {
-        let message = "no transaction with this id is waiting or has a receipt that is still kept";
-        Self::new(Code::NotFound, ErrorReason::TransactionUnknown, message).about("transaction", id)
+    pub fn transaction_unknown(id: &TransactionId, lowest: Height) -> Self {
+        let message = format!(
+            "no transaction with this id is waiting or has a receipt at height {lowest} or above, where they are kept"
+        );
+        Self::new(Code::NotFound, ErrorReason::TransactionUnknown, message)
+            .about("transaction", id)
+            .with("lowest_receipts_height", lowest)
     }
 
     /// A height above the head.
@@ -426,10 +430,15 @@ mod tests {
             .field_violations[0];
         assert_eq!(violation.field, "transactions");
 
-        let status = Status::from(Fault::transaction_unknown(&TransactionId([7; 32])));
+        let status = Status::from(Fault::transaction_unknown(
+            &TransactionId([7; 32]),
+            Height(9),
+        ));
         let details = status.get_error_details();
         let resource = details.resource_info().expect("something is missing");
         assert_eq!(resource.resource_name, "07".repeat(32));
+        let lowest = metadata_of(&status, "lowest_receipts_height");
+        assert_eq!(lowest.as_deref(), Some("9"));
         assert_eq!(reason_of(&Status::internal("of somebody else")), None);
     }
 

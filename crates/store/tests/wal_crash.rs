@@ -17,9 +17,10 @@ enum Step {
         len: usize,
     },
     Flush,
-    /// Drops segments before the record that many from the end.
+    /// Drops segments before the record that many from the end; the power may fail amid that.
     Prune {
         back: usize,
+        amid: Option<(u64, u64)>,
     },
     /// The power fails at once, or amid the changes of the flush that follows.
     Crash {
@@ -38,7 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (any::<u8>(), prop_oneof![0..40usize, 0..40usize, 0..600usize]).prop_map(|(kind, len)| Step::Append { kind, len }),
         4 => Just(Step::Flush),
-        1 => (0..12usize).prop_map(|back| Step::Prune { back }),
+        1 => (0..12usize, prop::option::of((1..5u64, any::<u64>())))
+            .prop_map(|(back, amid)| Step::Prune { back, amid }),
         4 => (any::<u64>(), prop::option::weighted(0.8, 1..6u64)).prop_map(|(seed, amid)| Step::Crash { seed, amid }),
         1 => any::<bool>().prop_map(|failed_sync| Step::Kill { failed_sync }),
         1 => (0..300u64).prop_map(|spare| Step::Full { spare }),
@@ -144,9 +146,26 @@ fn run(steps: &[Step]) {
                 assert_eq!(durable, wal.appended());
                 model.durable = model.records.len();
             }
-            Step::Prune { back } => {
+            Step::Prune { back, amid } => {
                 let keep = model.durable.saturating_sub(*back);
                 if let Some(position) = model.records.get(keep).map(|record| record.3) {
+                    let was_durable = keep < model.durable;
+                    if let Some((changes, seed)) = amid {
+                        disk.power_off_after(*changes);
+                        let cut = wal.prune(position);
+                        assert!(
+                            cut.is_ok() || wal.append(0, b"") == Err(WalError::Poisoned),
+                            "{cut:?}"
+                        );
+                        disk.crash(*seed);
+                        wal = reopen(&disk, &mut model);
+                        let mut left = model.records.iter();
+                        assert!(
+                            !was_durable || left.any(|record| record.3 == position),
+                            "it cut too much"
+                        );
+                        continue;
+                    }
                     wal.prune(position).expect("the disk is healthy");
                     // Whole segments go, so of the records before only some.
                     let first = wal.reader().first_segment().expect("one segment at least");

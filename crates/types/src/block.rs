@@ -127,6 +127,20 @@ impl Block {
         })
     }
 
+    /// The round in a block's encoding, without a look at the rest: for bytes that were decoded before.
+    ///
+    /// # Errors
+    /// The bytes do not begin as a block does.
+    pub fn encoded_round(bytes: &[u8]) -> Result<Round, CodecError> {
+        let mut reader = Reader::new(bytes);
+        decode_version(&mut reader, "block", Self::VERSION)?;
+        ChainId::decode(&mut reader)?;
+        ShardId::decode(&mut reader)?;
+        Epoch::decode(&mut reader)?;
+        ValidatorIndex::decode(&mut reader)?;
+        Round::decode(&mut reader)
+    }
+
     /// The whole signed encoding.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {

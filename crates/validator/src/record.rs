@@ -156,6 +156,15 @@ impl Logged {
         }
     }
 
+    /// The round of a block, from a record that is not decoded otherwise; `None` for other records, and for what does not
+    /// begin as a block does.
+    #[must_use]
+    pub fn block_round(kind: u8, bytes: &[u8]) -> Option<Round> {
+        (kind == BLOCK)
+            .then(|| Block::encoded_round(bytes).ok())
+            .flatten()
+    }
+
     /// The round of a block or coin; records below the checkpoint's garbage-collection round are not needed again.
     #[must_use]
     pub const fn round(&self) -> Option<Round> {

@@ -13,8 +13,8 @@ use quorate_types::{
     blocks_root,
 };
 use quorate_validator::{
-    BlsCryptography, CHECKPOINT_HEIGHTS, Cryptography, Effect, Greeting, Input, Job, KeyError, Logged, Record, Resume,
-    Validator,
+    BlsCryptography, CHECKPOINT_HEIGHTS, Cryptography, Effect, Greeting, Input, Job, KeyError,
+    Logged, Record, Resume, Validator,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -160,7 +160,9 @@ impl Net<'_> {
                 Effect::Execute(commit) => {
                     let header = execute(&self.members[at].head, &commit);
                     self.members[at].head = header.clone();
-                    self.members[at].headers.insert(header.height, header.clone());
+                    self.members[at]
+                        .headers
+                        .insert(header.height, header.clone());
                     self.queue.push_back((at, Input::Executed(header)));
                 }
                 Effect::Certified(certificate) => {

@@ -242,5 +242,6 @@ pub(super) fn service_info(view: &impl LedgerView) -> ServiceInfo {
         executes: Some(facts.execution == Execution::Ledger),
         transaction_bytes_max: TRANSACTION_BYTES_MAX,
         chain_name: facts.chain_name.clone(),
+        lowest_receipts_height: Some(head.lowest_receipts.0),
     }
 }

@@ -45,6 +45,8 @@ pub struct Head {
     pub certified: Height,
     /// The lowest height whose certificate is still kept; 1 if none was pruned.
     pub lowest: Height,
+    /// The lowest height whose receipts are still kept; 1 if none were pruned.
+    pub lowest_receipts: Height,
 }
 
 /// Why something cannot be read.
@@ -395,6 +397,7 @@ pub(super) mod tests {
                 executed: Height(certified),
                 certified: Height(certified),
                 lowest: Height(1),
+                lowest_receipts: Height(1),
             };
             let facts = Facts {
                 chain: ChainId([1; 32]),

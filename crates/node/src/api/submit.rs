@@ -169,7 +169,10 @@ impl<V: LedgerView, S: Submitter> SubmitService for SubmitApi<V, S> {
         let id = fixed_bytes(&request.get_ref().transaction_id, "transaction_id");
         let id = TransactionId(id.map_err(Fault::from)?);
         let status = match self.view.outcome(id).await.map_err(Fault::from)? {
-            TransactionStatus::Unknown => return Err(Fault::transaction_unknown(&id).into()),
+            TransactionStatus::Unknown => {
+                let lowest = self.view.head().borrow().lowest_receipts;
+                return Err(Fault::transaction_unknown(&id, lowest).into());
+            }
             TransactionStatus::Pending => get_outcome_response::Status::Pending(Pending {
                 head_height: Some(self.view.head().borrow().certified.0),
             }),

@@ -181,7 +181,13 @@ fn outcome(shared: &Shared, id: &TransactionId) -> Result<TransactionStatus, Vie
         });
     };
     let receipts = shared.archive.receipts(height)?;
-    let receipts = receipts.ok_or(NodeError::MissingHeight(height))?;
+    let lowest = shared.archive.lowest_receipts();
+    let receipts = match receipts {
+        Some(receipts) => receipts,
+        // Dropped since the outcome was looked up.
+        None if height < lowest => return Err(ViewError::Pruned { lowest }),
+        None => return Err(NodeError::MissingHeight(height).into()),
+    };
     let index = usize::try_from(index).unwrap_or(usize::MAX);
     let inclusion =
         quorate_ledger::receipt_proof(&receipts, index).ok_or(NodeError::StoredOutcome)?;

@@ -18,6 +18,7 @@ use quorate_types::{
 };
 
 use super::error::NodeError;
+use super::pruning::{Floor, RECEIPT_HEIGHTS_AT_ONCE};
 
 const PLACE: Table = Table("place");
 const HEADERS: Table = Table("headers");
@@ -57,6 +58,8 @@ struct Recent {
     certified: Height,
     /// The lowest height from which on all certificates are there.
     lowest: Height,
+    /// The lowest height whose receipts are kept.
+    lowest_receipts: Height,
     /// Executed heights above the last checkpoint that is in the tables.
     executed: BTreeMap<Height, Executed>,
     /// Certificates of heights that are in the tables already, waiting for the next batch.
@@ -165,6 +168,8 @@ pub(crate) struct JoinedAt<'a> {
 pub(crate) struct ArchiveBatch {
     pub(crate) batch: Batch,
     pub(crate) up_to: Height,
+    /// From where a restart replays the log, if that has moved.
+    pub(crate) replay_from: Option<Position>,
     /// Heights whose certificates are in the batch.
     signed: BTreeSet<Height>,
 }
@@ -176,8 +181,10 @@ impl Archive {
         head: &Header,
         certified: Height,
         lowest: Height,
+        lowest_receipts: Height,
     ) -> Self {
         let recent = Recent {
+            lowest_receipts,
             head: head.height,
             transactions_total: head.transactions_total,
             certified,
@@ -338,8 +345,57 @@ impl Archive {
         Ok(ArchiveBatch {
             batch,
             up_to: checkpoint.height,
+            replay_from,
             signed,
         })
+    }
+
+    /// Adds to the batch that receipts are dropped, and outcomes that stand there, but for the `keep` newest heights; none
+    /// if that is 0. Answers the lowest height that stays, if it has moved.
+    pub(crate) fn prune_receipts(
+        &self,
+        keep: u64,
+        written: &mut ArchiveBatch,
+    ) -> Result<Option<Height>, NodeError> {
+        let (from, unwritten) = {
+            let recent = self.read();
+            let unwritten = recent.executed.keys().next().copied();
+            (recent.lowest_receipts, unwritten)
+        };
+        let until = (written.up_to.0 + 1).saturating_sub(keep);
+        let until = until.min(from.0.saturating_add(RECEIPT_HEIGHTS_AT_ONCE));
+        // What this batch writes itself goes with a later one.
+        let until = until.min(unwritten.map_or(u64::MAX, |height| height.0));
+        if keep == 0 || until <= from.0 {
+            return Ok(None);
+        }
+        let mut batch = Batch::new();
+        for height in (from.0..until).map(Height) {
+            let receipts = self.receipts(height)?.unwrap_or_default();
+            for receipt in receipts.iter() {
+                // The same transaction may have another outcome that counts, and stays.
+                let place = self.stored_place(&receipt.transaction)?;
+                if place.is_some_and(|place| place.height == height) {
+                    batch.delete(OUTCOMES, receipt.transaction.0);
+                }
+            }
+        }
+        batch.delete_below(RECEIPTS, until.to_be_bytes());
+        Floor::put_receipts(&mut batch, Height(until));
+        // First, for the batch may note a newer outcome of a transaction whose old one goes.
+        batch.append(std::mem::take(&mut written.batch));
+        written.batch = batch;
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the archive");
+        recent.lowest_receipts = Height(until);
+        Ok(Some(Height(until)))
+    }
+
+    /// The lowest height whose receipts are kept; 1 if none were pruned.
+    pub(crate) fn lowest_receipts(&self) -> Height {
+        self.read().lowest_receipts
     }
 
     /// The batch is in the tables: its heights need no memory any more.

@@ -13,6 +13,8 @@ use quorate_store::wal::{Position, WalError, WalReader};
 use quorate_types::{BlockRef, Encode, Round, ValidatorIndex};
 
 use super::error::NodeError;
+use super::pruning::{Cut, Floor, Segments};
+use crate::config::Pruning;
 
 /// Block reference (round and author big-endian, then id) to position in the log.
 pub(crate) const BLOCKS: Table = Table("blocks");
@@ -41,20 +43,25 @@ struct Recent {
     positions: BTreeMap<BlockRef, Position>,
     /// Lowest position of any block of a round.
     first_positions: BTreeMap<Round, Position>,
+    segments: Segments,
 }
 
 impl BlockIndex {
-    /// `lowest_kept`: blocks of lower rounds are pruned.
+    /// `lowest_kept`: blocks of lower rounds are pruned. `segments`: what is in the log.
     pub(crate) fn new<F: DiskFile>(
         me: ValidatorIndex,
         reader: WalReader<F>,
         lowest_kept: Round,
+        segments: Segments,
     ) -> Self {
         Self {
             me,
             read: Box::new(move |position| Ok(reader.read(position)?.payload)),
             lowest_kept: AtomicU64::new(lowest_kept.0),
-            recent: RwLock::default(),
+            recent: RwLock::new(Recent {
+                segments,
+                ..Recent::default()
+            }),
         }
     }
 
@@ -79,6 +86,7 @@ impl BlockIndex {
             .recent
             .write()
             .expect("no thread panics while it holds the index");
+        recent.segments.note(position, reference.round);
         recent.blocks.insert(reference, block.clone());
         recent.positions.insert(reference, position);
         let first = recent
@@ -137,6 +145,35 @@ impl BlockIndex {
         };
         recent.blocks = recent.blocks.split_off(&keep);
         recent.first_positions = recent.first_positions.split_off(&gc_round);
+    }
+
+    /// Cuts the log where it may be, if anywhere: drops from the tables what points before the cut. From now on peers
+    /// are told that those rounds are gone, so that none is left out of a stream in silence.
+    pub(crate) fn cut(
+        &self,
+        keep: &Pruning,
+        replay_from: Position,
+        gc_round: Round,
+        batch: &mut Batch,
+    ) -> Option<Cut> {
+        let lowest = self.lowest_kept();
+        let mut recent = self
+            .recent
+            .write()
+            .expect("no thread panics while it holds the index");
+        let cut = recent.segments.cut(keep, replay_from, gc_round, lowest)?;
+        recent.segments.forget(cut);
+        drop(recent);
+        let first = BlockRef {
+            round: cut.round,
+            author: ValidatorIndex(0),
+            id: quorate_types::BlockId([0; 32]),
+        };
+        batch.delete_below(BLOCKS, block_key(&first));
+        batch.delete_below(OWN_BLOCKS, cut.round.0.to_be_bytes());
+        Floor::put_cut(batch, cut);
+        self.lowest_kept.store(cut.round.0, Ordering::Release);
+        Some(cut)
     }
 
     /// A block's bytes, from memory or from the log.

@@ -158,14 +158,33 @@ pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
         }
         // Positions of all that is durable by now: a restart does not replay what lies below the checkpoint.
         let blocks = shared.blocks.write_positions(&mut item.batch.batch);
-        if let Err(error) = shared.tables.commit(&item.batch.batch) {
-            shared.fail(error.into());
+        if let Err(error) = commit(&mut item, shared) {
+            shared.fail(error);
             return;
         }
         shared.archive.written(&item.batch);
         shared.blocks.written(&blocks, item.gc_round);
         tracing::debug!(height = %item.batch.up_to, "checkpoint written");
     }
+}
+
+/// Commits a checkpoint together with what it prunes, and then lets the log go that nothing points into any more.
+fn commit(item: &mut TablesItem, shared: &Shared) -> Result<(), NodeError> {
+    let keep = &shared.pruning;
+    let cut = item.batch.replay_from.and_then(|replay_from| {
+        let batch = &mut item.batch.batch;
+        shared.blocks.cut(keep, replay_from, item.gc_round, batch)
+    });
+    let receipts = keep.receipt_heights;
+    let lowest = shared.archive.prune_receipts(receipts, &mut item.batch)?;
+    shared.tables.commit(&item.batch.batch)?;
+    if let Some(cut) = cut {
+        shared.log_from.fetch_max(cut.segment, Ordering::Relaxed);
+    }
+    if let Some(lowest) = lowest {
+        shared.publish_head(|head| head.lowest_receipts = lowest);
+    }
+    Ok(())
 }
 
 /// Feeds commits of recovery to the ledger, without latencies or answers to a core that does not run yet.

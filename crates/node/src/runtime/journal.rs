@@ -21,6 +21,10 @@ const RETRY: Duration = Duration::from_millis(100);
 /// anybody.
 pub(crate) fn run<D: Disk>(mut wal: Wal<D>, items: &Receiver<JournalItem>, shared: &Arc<Shared>) {
     loop {
+        if let Err(error) = cut(&mut wal, shared) {
+            shared.fail(error);
+            return;
+        }
         let first = match items.recv_timeout(RETRY) {
             Ok(item) => item,
             Err(RecvTimeoutError::Timeout) if !shared.stopping() => continue,
@@ -79,6 +83,20 @@ fn group<D: Disk>(
     Ok(true)
 }
 
+/// Removes the segments that nothing needs any more. Until the next look they do no harm, after a crash neither.
+fn cut<D: Disk>(wal: &mut Wal<D>, shared: &Shared) -> Result<(), NodeError> {
+    let from = Position {
+        segment: shared.log_from.load(Ordering::Relaxed),
+        offset: 0,
+        len: 0,
+    };
+    let removed = wal.prune(from)?;
+    if removed > 0 {
+        tracing::debug!(segments = removed, "the log was cut");
+    }
+    Ok(())
+}
+
 /// Flushes, waiting while the disk is full. `false` if the node stopped meanwhile.
 fn flush<D: Disk>(wal: &mut Wal<D>, shared: &Shared) -> Result<bool, NodeError> {
     loop {
@@ -99,6 +117,7 @@ fn flush<D: Disk>(wal: &mut Wal<D>, shared: &Shared) -> Result<bool, NodeError> 
                 if shared.stopping() {
                     return Ok(false);
                 }
+                cut(wal, shared)?;
                 std::thread::sleep(RETRY);
             }
             Err(error) => return Err(error.into()),

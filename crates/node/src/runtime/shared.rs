@@ -25,6 +25,7 @@ use super::error::NodeError;
 use super::execution::ExecutionItem;
 use super::sync::Points;
 use crate::api::Head;
+use crate::config::Pruning;
 use crate::metrics::Metrics;
 
 /// Records that may wait for the log before the core waits for it.
@@ -104,6 +105,9 @@ pub(crate) struct Shared {
     pub(crate) genesis_header: Header,
     pub(crate) connected: Vec<AtomicBool>,
     pub(crate) disk_full: AtomicBool,
+    pub(crate) pruning: Pruning,
+    /// The first segment of the log that is needed: what lies before it may go.
+    pub(crate) log_from: AtomicU64,
     stopping: AtomicBool,
     in_flight: Mutex<BTreeMap<Round, Arrivals>>,
     certifying: Mutex<BTreeMap<Height, Arrivals>>,
@@ -152,6 +156,8 @@ pub(crate) struct Parts {
     pub(crate) peer_addresses: Vec<String>,
     pub(crate) data_dir: PathBuf,
     pub(crate) genesis_header: Header,
+    pub(crate) pruning: Pruning,
+    pub(crate) log_from: u64,
 }
 
 impl Shared {
@@ -189,6 +195,8 @@ impl Shared {
             genesis_header: parts.genesis_header,
             connected: (0..members).map(|_| AtomicBool::new(false)).collect(),
             disk_full: AtomicBool::new(false),
+            pruning: parts.pruning,
+            log_from: AtomicU64::new(parts.log_from),
             stopping: AtomicBool::new(false),
             in_flight: Mutex::default(),
             certifying: Mutex::default(),

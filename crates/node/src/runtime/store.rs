@@ -10,8 +10,10 @@ use quorate_store::disk::{Disk, DiskError};
 use quorate_store::tables::{Batch, Table, Tables, TablesOptions};
 use quorate_store::wal::{Wal, WalOptions};
 use quorate_types::{Blake3, ChainId, DomainTag, IdentityKey};
+use quorate_validator::Logged;
 
 use super::error::NodeError;
+use super::pruning::Segments;
 
 /// File with the random part of the store's identity.
 const IDENTITY_FILE: &str = "store-id";
@@ -28,6 +30,7 @@ const LOG_CREATED: &[u8] = b"log_created";
 pub(crate) struct Store<D: Disk> {
     pub(crate) tables: Arc<Tables>,
     pub(crate) wal: Wal<D>,
+    pub(crate) segments: Segments,
 }
 
 /// Opens or creates the store of one validator of one chain, its log on the disk that `log_disk` opens.
@@ -36,6 +39,7 @@ pub(crate) fn open<D: Disk>(
     log_disk: impl FnOnce(&Path) -> Result<D, DiskError>,
     chain: &ChainId,
     identity: &IdentityKey,
+    segment_bytes: u64,
 ) -> Result<Store<D>, NodeError> {
     let unusable = |error: DiskError| NodeError::DataDirectory {
         path: directory.to_owned(),
@@ -59,7 +63,14 @@ pub(crate) fn open<D: Disk>(
             path: log_directory,
         });
     }
-    let (wal, recovered) = Wal::open(disk, WalOptions::new(id), |_| ())?;
+    let mut options = WalOptions::new(id);
+    options.segment_bytes = segment_bytes;
+    let mut segments = Segments::default();
+    let (wal, recovered) = Wal::open(disk, options, |record| {
+        if let Some(round) = Logged::block_round(record.kind, record.payload) {
+            segments.note(record.position, round);
+        }
+    })?;
     if !log_created {
         let mut batch = Batch::new();
         batch.put(STORE, LOG_CREATED, []);
@@ -80,6 +91,7 @@ pub(crate) fn open<D: Disk>(
     Ok(Store {
         tables: Arc::new(tables),
         wal,
+        segments,
     })
 }
 

@@ -103,6 +103,7 @@ impl Chain {
             executed: Height(executed),
             certified: Height(certified),
             lowest: Height(lowest),
+            lowest_receipts: Height(lowest),
         });
     }
 

@@ -15,13 +15,16 @@ use quorate_node::{Node, NodeError, StartOptions};
 use quorate_rpc::admin::v1::admin_service_client::AdminServiceClient;
 use quorate_rpc::admin::v1::{GetStatusRequest, GetStatusResponse, ListEvidenceRequest};
 use quorate_rpc::ledger::v1::ledger_service_client::LedgerServiceClient;
-use quorate_rpc::ledger::v1::{GetCertificateRequest, GetHeaderRequest};
+use quorate_rpc::ledger::v1::{GetCertificateRequest, GetHeaderRequest, GetServiceInfoRequest};
 use quorate_rpc::submit::v1::submit_service_client::SubmitServiceClient;
-use quorate_rpc::submit::v1::{SubmitTransactionRequest, WaitFor};
+use quorate_rpc::submit::v1::{
+    GetOutcomeRequest, SubmitTransactionRequest, WaitFor, get_outcome_response,
+};
 use quorate_store::disk::Disk;
 use quorate_types::{
-    AssetId, Certificate, ChainId, Epoch, Execution, Genesis, GenesisAsset, Header, Member,
-    RuleParameters, ShardId,
+    AccountId, Allocation, AssetId, Body, Certificate, ChainId, DomainTag, Encode, Epoch,
+    Execution, Genesis, GenesisAsset, Header, KeySignature, Member, Round, RuleParameters, ShardId,
+    SignedTransaction, Transaction,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -40,6 +43,7 @@ pub(crate) struct Committee {
     pub(crate) genesis: Genesis,
     seed: u64,
     ports: Vec<u16>,
+    execution: Execution,
 }
 
 /// Keys of everybody, the same for the same seed.
@@ -48,7 +52,8 @@ struct Keys {
     secrets: Vec<Secrets>,
 }
 
-fn keys(seed: u64) -> Keys {
+/// With a ledger, the first member owns all that there is.
+fn keys(seed: u64, execution: Execution) -> Keys {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let dealt = deal(SIZE, 3, &mut rng);
     let identities: Vec<_> = (0..SIZE)
@@ -68,14 +73,24 @@ fn keys(seed: u64) -> Keys {
             })
             .collect(),
         rule: RuleParameters::default(),
-        execution: Execution::Opaque,
+        execution,
         transfer_fee: 0,
         fee_asset: AssetId(0),
         assets: vec![GenesisAsset {
             id: AssetId(0),
             decimals: 6,
         }],
-        allocations: Vec::new(),
+        allocations: match execution {
+            Execution::Opaque => Vec::new(),
+            Execution::Ledger => [(0, 1_000_000), (1, 1)]
+                .map(|(sub, amount)| Allocation {
+                    owner: identities[0].public(),
+                    sub,
+                    asset: AssetId(0),
+                    amount,
+                })
+                .to_vec(),
+        },
     };
     let secrets = identities.into_iter().zip(dealt.secrets);
     Keys {
@@ -87,14 +102,20 @@ fn keys(seed: u64) -> Keys {
 }
 
 impl Committee {
+    /// A committee that orders whatever bytes it is given.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::executing(seed, Execution::Opaque)
+    }
+
+    pub(crate) fn executing(seed: u64, execution: Execution) -> Self {
         let directory = TempDir::new().unwrap();
-        let genesis = keys(seed).genesis;
+        let genesis = keys(seed, execution).genesis;
         genesis_file::write_new(&genesis, &directory.path().join("genesis.json")).unwrap();
         Self {
             directory,
             genesis,
             seed,
+            execution,
             ports: (0..SIZE).map(|_| free_port()).collect(),
         }
     }
@@ -104,7 +125,40 @@ impl Committee {
     }
 
     pub(crate) fn secrets(&self, index: u16) -> Secrets {
-        keys(self.seed).secrets.swap_remove(usize::from(index))
+        keys(self.seed, self.execution)
+            .secrets
+            .swap_remove(usize::from(index))
+    }
+
+    /// The first member sends one atom to its other account: its transaction of that sequence number.
+    pub(crate) fn transfer(&self, sequence: u64) -> Bytes {
+        let owner = self.secrets(0).identity;
+        let account = AccountId::derive(&owner.public(), 0);
+        let body = Body::Transfer {
+            from: account,
+            to: AccountId::derive(&owner.public(), 1),
+            asset: AssetId(0),
+            amount: 1,
+        };
+        let transaction = Transaction {
+            chain: self.chain(),
+            shard: self.genesis.shard,
+            access: body.touched(),
+            body,
+            dependencies: Vec::new(),
+            lane: 0,
+            sequence,
+            valid_until_round: Round(u64::MAX),
+            max_fee: 0,
+        };
+        let id = transaction.id();
+        let signature = owner.sign(DomainTag::TransactionSignature, &id.0);
+        let signatures = vec![KeySignature {
+            key_index: 0,
+            signature,
+        }];
+        let signed = SignedTransaction::new(transaction, signatures);
+        signed.to_bytes().into()
     }
 
     pub(crate) fn data_dir(&self, index: u16) -> PathBuf {
@@ -157,6 +211,21 @@ impl Committee {
         };
         let node = Node::start_how(self.config(index), self.secrets(index), how).await;
         Seat::new(node.unwrap())
+    }
+
+    pub(crate) async fn start_with(&self, config: Config, index: u16) -> Seat {
+        let node = Node::start(config, self.secrets(index)).await;
+        Seat::new(node.unwrap())
+    }
+
+    pub(crate) async fn start_with_disk(
+        &self,
+        config: Config,
+        index: u16,
+        log_disk: impl Disk + 'static,
+    ) -> Seat {
+        let node = Node::start_on(config, self.secrets(index), log_disk);
+        Seat::new(node.await.unwrap())
     }
 
     pub(crate) async fn start_on(
@@ -221,6 +290,31 @@ impl Seat {
         };
         let answer = self.submit.clone().submit_transaction(request).await;
         answer.map(|_| ())
+    }
+
+    /// Hands a transaction in and answers its id.
+    pub(crate) async fn submit_named(&self, transaction: Bytes) -> Bytes {
+        let request = SubmitTransactionRequest {
+            transaction,
+            wait: WaitFor::Unspecified.into(),
+        };
+        let answer = self.submit.clone().submit_transaction(request).await;
+        answer.unwrap().into_inner().transaction_id
+    }
+
+    pub(crate) async fn outcome(&self, transaction_id: Bytes) -> Result<u64, Status> {
+        let request = GetOutcomeRequest { transaction_id };
+        let answer = self.submit.clone().get_outcome(request).await?;
+        match answer.into_inner().status.unwrap() {
+            get_outcome_response::Status::Outcome(outcome) => Ok(outcome.height),
+            get_outcome_response::Status::Pending(_) => Ok(0),
+        }
+    }
+
+    pub(crate) async fn lowest_receipts(&self) -> u64 {
+        let request = GetServiceInfoRequest {};
+        let answer = self.ledger.clone().get_service_info(request).await.unwrap();
+        answer.into_inner().info.unwrap().lowest_receipts_height()
     }
 
     pub(crate) async fn status(&self) -> GetStatusResponse {

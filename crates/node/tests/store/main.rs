@@ -9,6 +9,7 @@
 mod committee;
 mod damage;
 mod disk;
+mod pruning;
 mod restart;
 mod startup;
 mod sync;

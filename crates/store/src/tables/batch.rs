@@ -100,6 +100,12 @@ impl Batch {
         self
     }
 
+    /// Adds the changes of another batch behind these.
+    pub fn append(&mut self, mut other: Self) -> &mut Self {
+        self.changes.append(&mut other.changes);
+        self
+    }
+
     /// The changes, in order.
     #[must_use]
     pub fn changes(&self) -> &[Change] {

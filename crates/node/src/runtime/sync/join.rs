@@ -351,7 +351,7 @@ impl Join<'_> {
             replay_from: carry_over(wal, replay_from, self.me, checkpoint.height)?,
         };
         Archive::replace(self.tables, &mut batch, &joined)?;
-        Floor::put_joined(&mut batch, checkpoint.gc_round);
+        Floor::put_joined(&mut batch, checkpoint.gc_round, checkpoint.height);
         batch.delete_below(SYNC, [0xff; 65]);
         self.tables.commit(&batch)?;
         Ok(entries.len())
