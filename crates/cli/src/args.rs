@@ -393,6 +393,13 @@ pub(crate) struct BenchSoakArgs {
     /// Seconds between two samples.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) every: u64,
+    /// Heights that keep their receipts; 0 keeps all. Far fewer than validators keep by default, so that a run of minutes
+    /// shows what days would.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub(crate) receipt_heights: u64,
+    /// Rounds of blocks that the log keeps; 0 keeps all.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) log_rounds: u64,
     /// Draws memory and disk over time into this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,

@@ -11,6 +11,7 @@ mod search;
 mod soak;
 
 use anyhow::Context;
+use quorate_node::config::Pruning;
 use quorate_types::Execution;
 use serde::Serialize;
 use std::time::Duration;
@@ -65,6 +66,7 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         },
         accounts: if args.opaque { 2 } else { args.accounts },
         transfer_fee: TRANSFER_FEE,
+        pruning: Pruning::default(),
     };
     let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
     eprintln!("{}", key.text());

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use quorate_node::config::Pruning;
 use quorate_types::Execution;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: DevnetArgs, json: bool) -> Result<(), Failure> {
         execution: Execution::Ledger,
         accounts: args.accounts,
         transfer_fee: TRANSFER_FEE,
+        pruning: Pruning::default(),
     };
     eprintln!("{DEVNET_KEYS}");
     let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;

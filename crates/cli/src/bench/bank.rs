@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use quorate_node::config::Config;
+use quorate_node::config::{Config, Pruning};
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_types::Execution;
 use serde::Serialize;
@@ -68,6 +68,7 @@ pub(super) async fn run(args: &BenchBankArgs, json: bool) -> Result<(), Failure>
         execution: Execution::Ledger,
         accounts: args.clients.saturating_mul(args.validators),
         transfer_fee: TRANSFER_FEE,
+        pruning: Pruning::default(),
     };
     let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
     eprintln!("{}", key.text());

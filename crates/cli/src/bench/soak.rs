@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use quorate_node::config::Pruning;
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_types::Execution;
 use serde::Serialize;
@@ -25,6 +26,8 @@ const TRANSACTIONS: &str = "quorate_transactions_committed_total";
 const MIB: f64 = (1u64 << 20) as f64;
 /// Rows of the table.
 const ROWS: usize = 12;
+/// Bytes of a segment of the log: small, so that what is cut in steps looks as flat as it is.
+const SEGMENT_BYTES: u64 = 4 << 20;
 /// How long the end waits for what was accepted.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,6 +72,12 @@ pub(super) async fn run(args: &BenchSoakArgs, json: bool) -> Result<(), Failure>
         execution: Execution::Ledger,
         accounts: args.accounts,
         transfer_fee: 1,
+        pruning: Pruning {
+            receipt_heights: args.receipt_heights,
+            log_rounds: args.log_rounds,
+            log_bytes: 0,
+            segment_bytes: SEGMENT_BYTES,
+        },
     };
     let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
     eprintln!("{}", key.text());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use quorate_crypto::IdentitySecret;
 use quorate_dkg::VerifiedTranscript;
-use quorate_node::config::{Config, Listen, Log, Peer};
+use quorate_node::config::{Config, Listen, Log, Peer, Pruning};
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_node::genesis_file;
 use quorate_node::keystore::{Keystore, Passphrase, ScryptCost};
@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) execution: Execution,
     pub(crate) accounts: u16,
     pub(crate) transfer_fee: u128,
+    /// What the validators keep of the past.
+    pub(crate) pruning: Pruning,
 }
 
 impl Plan {
@@ -135,7 +137,7 @@ impl Network {
                 name: seat.name,
                 listen: seat.listen,
             };
-            let config = files.config(&peers);
+            let config = files.config(&peers, plan.pruning);
             write_file(
                 &files.config,
                 config.to_toml().as_bytes(),
@@ -192,8 +194,9 @@ impl Network {
 }
 
 impl ValidatorFiles {
-    fn config(&self, peers: &[Peer]) -> Config {
+    fn config(&self, peers: &[Peer], pruning: Pruning) -> Config {
         Config {
+            pruning,
             genesis: "../genesis.json".into(),
             share_keystore: SHARE.into(),
             passphrase_file: Some("../passphrase".into()),
