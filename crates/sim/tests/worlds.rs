@@ -31,7 +31,7 @@ fn total(reports: &[Report], figure: impl Fn(&Report) -> u64) -> u64 {
 
 #[test]
 fn four_validators_keep_all_promises() {
-    let reports = run(&SimOptions::new(4, 12..22));
+    let reports = run(&SimOptions::new(4, 33..40));
     assert!(reports.iter().any(|report| report.real_cryptography));
     for (what, sum) in [
         ("crashes", total(&reports, |report| report.crashes)),
