@@ -48,6 +48,7 @@ use crate::config::Config;
 use crate::keystore::Secrets;
 use crate::metrics::Metrics;
 use crate::net::PeerTls;
+use crate::started;
 use archive::Archive;
 use blocks::BlockIndex;
 use listen::Listeners;
@@ -82,6 +83,9 @@ pub struct StartOptions {
     /// The data directory is not the newest that this validator had: lost, or restored from a backup. It proposes nothing
     /// until a quorum of others has said what they hold from it. Once is enough: the log remembers.
     pub lost_disk: bool,
+    /// Whether the mark beside the share's key store is heeded and written: see [`StartedError`](crate::started::StartedError).
+    /// Not for shares that never were in a file.
+    pub marked: bool,
     /// Joins at a peer's newest state before anything else: what [`NodeError::Behind`] asks for.
     pub join: bool,
 }
@@ -153,6 +157,9 @@ impl Node {
         let cryptography =
             BlsCryptography::new(committee.clone(), secrets.identity, secrets.share)?;
         let listeners = Listeners::bind(&config).await?;
+        if how.marked {
+            started::check(&config, how.lost_disk)?;
+        }
 
         let metrics = Metrics::default();
         let identity = committee.members()[me.position()].identity;
@@ -163,6 +170,9 @@ impl Node {
             &identity,
             config.pruning.segment_bytes,
         )?;
+        if how.marked {
+            started::mark(&config)?;
+        }
         let channels_to = listen::peer_channels(&config, &committee, me, &tls)?;
         let trust = Trust::new(committee.clone(), genesis.rule).map_err(NodeError::GroupKey)?;
         let mut restored = Archive::restore(&opened.tables)?;

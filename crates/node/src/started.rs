@@ -31,27 +31,26 @@ pub enum StartedError {
 }
 
 /// Makes sure that an empty data directory is that of a validator that never ran, or that the operator knows better
-/// (`lost`), and marks that it runs now.
-///
-/// # Errors
-/// [`StartedError`].
-pub fn check_and_mark(config: &Config, lost: bool) -> Result<(), StartedError> {
+/// (`lost`).
+pub(crate) fn check(config: &Config, lost: bool) -> Result<(), StartedError> {
     let mark = mark_of(&config.share_keystore);
     let log = config.data_dir.join(crate::runtime::LOG_DIRECTORY);
     let empty = std::fs::read_dir(log).map_or(true, |mut files| files.next().is_none());
-    if !mark.exists() {
-        return Ok(write_file(
-            &mark,
-            TEXT,
-            Audience::Everybody,
-            Existing::Replace,
-        )?);
-    }
-    if empty && !lost {
+    if empty && !lost && mark.exists() {
         return Err(StartedError::DataLost {
             data_dir: config.data_dir.clone(),
             mark,
         });
+    }
+    Ok(())
+}
+
+/// Marks that a validator runs with the share. To be called once the log is there and before anything leaves: a start that
+/// failed earlier leaves no mark, so that it can be repeated.
+pub(crate) fn mark(config: &Config) -> Result<(), StartedError> {
+    let mark = mark_of(&config.share_keystore);
+    if !mark.exists() {
+        write_file(&mark, TEXT, Audience::Everybody, Existing::Replace)?;
     }
     Ok(())
 }
@@ -75,18 +74,20 @@ mod tests {
             share_keystore: directory.path().join("share.json"),
             ..Config::default()
         };
-        check_and_mark(&config, false).unwrap();
-        let lost = check_and_mark(&config, false);
+        check(&config, false).unwrap();
+        check(&config, false).expect("a start that failed can be repeated");
+        mark(&config).unwrap();
+        let lost = check(&config, false);
         assert!(
             matches!(lost, Err(StartedError::DataLost { .. })),
             "{lost:?}"
         );
-        check_and_mark(&config, true).unwrap();
+        check(&config, true).unwrap();
         let log = config.data_dir.join("log");
         std::fs::create_dir_all(&log).unwrap();
-        assert!(check_and_mark(&config, false).is_err(), "still no log");
+        assert!(check(&config, false).is_err(), "still no log");
         std::fs::write(log.join("0"), b"something").unwrap();
-        check_and_mark(&config, false).unwrap();
+        check(&config, false).unwrap();
         assert!(directory.path().join("share.json.started").exists());
     }
 }

@@ -27,9 +27,9 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
         parent: args.exit_with_parent.then(watch_parent),
     };
     let secrets = Secrets::open(&config).or_fail(Kind::File)?;
-    quorate_node::started::check_and_mark(&config, args.lost_disk).or_fail(Kind::Start)?;
     let mut how = StartOptions {
         lost_disk: args.lost_disk,
+        marked: true,
         join: false,
     };
     loop {
@@ -42,6 +42,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
                 info!(%height, "the committee is far ahead: joining there");
                 how = StartOptions {
                     lost_disk: false,
+                    marked: true,
                     join: true,
                 };
             }

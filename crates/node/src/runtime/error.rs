@@ -34,6 +34,9 @@ pub enum NodeError {
         /// Why.
         error: DiskError,
     },
+    /// The data directory is empty although the validator has run, or that it runs cannot be marked.
+    #[error(transparent)]
+    Started(#[from] crate::started::StartedError),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] WalError),
