@@ -2,28 +2,62 @@
 
 use core::ops::Range;
 
-/// The positions below `length` that are bad, ascending; `holds` says whether a range has no bad one.
+use crate::bls::Pairings;
+
+/// What is found out about some items of a batch together.
+pub(crate) trait Residue: Sized {
+    /// Whether none of the items is bad.
+    fn is_clean(&self) -> bool;
+
+    /// What is known of the other items of a whole that is not clean, once one part of it was looked at.
+    fn without(&self, part: &Self) -> Option<Self>;
+}
+
+/// A verdict. A clean part of a whole that is not clean leaves the rest to blame.
+impl Residue for bool {
+    fn is_clean(&self) -> bool {
+        *self
+    }
+
+    fn without(&self, part: &Self) -> Option<Self> {
+        part.then_some(false)
+    }
+}
+
+/// A product of pairings, which is one if all items are good: the rest's is the whole's over the part's.
+impl Residue for Pairings {
+    fn is_clean(&self) -> bool {
+        self.is_one()
+    }
+
+    fn without(&self, part: &Self) -> Option<Self> {
+        Some(self.over(part))
+    }
+}
+
+/// The positions below `length` that are bad, ascending; `look` finds out about a range.
 ///
-/// A range that holds is left alone, and the second half is not asked about when a clean first half tells: with b bad
-/// ones among n, at most about 2 b log2(n) questions.
-pub(crate) fn bad_positions(
+/// A range that is clean is left alone, and a second half is not looked at when whole and first half tell: with verdicts,
+/// b bad ones among n take at most about 2 b log2(n) looks, with pairings b log2(n), and never more than n.
+pub(crate) fn bad_positions<R: Residue>(
     length: usize,
-    mut holds: impl FnMut(Range<usize>) -> bool,
+    mut look: impl FnMut(Range<usize>) -> R,
 ) -> Vec<usize> {
     let mut bad = Vec::new();
     if length > 0 {
-        search(0..length, false, &mut holds, &mut bad);
+        let whole = look(0..length);
+        search(0..length, &whole, &mut look, &mut bad);
     }
     bad
 }
 
-fn search(
+fn search<R: Residue>(
     range: Range<usize>,
-    known_bad: bool,
-    holds: &mut impl FnMut(Range<usize>) -> bool,
+    residue: &R,
+    look: &mut impl FnMut(Range<usize>) -> R,
     bad: &mut Vec<usize>,
 ) {
-    if !known_bad && holds(range.clone()) {
+    if residue.is_clean() {
         return;
     }
     if range.len() == 1 {
@@ -31,15 +65,17 @@ fn search(
         return;
     }
     let middle = range.start + range.len() / 2;
-    let found_before = bad.len();
-    search(range.start..middle, false, holds, bad);
-    let left_is_good = bad.len() == found_before;
-    search(middle..range.end, left_is_good, holds, bad);
+    let first = look(range.start..middle);
+    let second = residue
+        .without(&first)
+        .unwrap_or_else(|| look(middle..range.end));
+    search(range.start..middle, &first, look, bad);
+    search(middle..range.end, &second, look, bad);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bad_positions;
+    use super::{Residue, bad_positions};
     use proptest::prelude::*;
 
     proptest! {
@@ -48,6 +84,33 @@ mod tests {
             let expected: Vec<usize> = (0..items.len()).filter(|position| !items[*position]).collect();
             let found = bad_positions(items.len(), |range| items[range].iter().all(|good| *good));
             prop_assert_eq!(found, expected);
+        }
+    }
+
+    /// Sums stand for products of pairings: items are good if they are zero.
+    impl Residue for i64 {
+        fn is_clean(&self) -> bool {
+            *self == 0
+        }
+
+        fn without(&self, part: &Self) -> Option<Self> {
+            Some(self - part)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn differences_find_exactly_the_bad_ones_with_a_look_at_each_at_most(
+            items in proptest::collection::vec(prop_oneof![Just(0i64), 1..1_000_000_000_000i64], 1..40)
+        ) {
+            let expected: Vec<usize> = (0..items.len()).filter(|position| items[*position] != 0).collect();
+            let mut looks = 0;
+            let found = bad_positions(items.len(), |range| {
+                looks += 1;
+                items[range].iter().sum::<i64>()
+            });
+            prop_assert_eq!(found, expected);
+            prop_assert!(looks <= items.len());
         }
     }
 

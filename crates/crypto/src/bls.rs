@@ -11,6 +11,8 @@ mod batch;
 mod comb;
 #[allow(unsafe_code)]
 mod ffi;
+mod lagrange;
+mod multi_scalar;
 mod pairing;
 mod points;
 mod polynomial;
@@ -18,9 +20,10 @@ mod same_secret;
 mod scalar;
 mod tiled;
 
+pub use lagrange::{DuplicateShare, lagrange_at_zero};
 pub use pairing::{PreparedG2, pairing_product_is_one, pairings_equal};
 pub use points::{G1, G2, PointError, encode_to_g1, encode_to_g2, hash_to_g1, hash_to_g2};
-pub use polynomial::{DuplicateShare, Polynomial, SecretPolynomial, ShareIndex, lagrange_at_zero};
+pub use polynomial::{Polynomial, SecretPolynomial, ShareIndex};
 pub use scalar::{Scalar, ScalarError, SecretScalar};
 
 /// Domain separation tag of the ciphersuite: signatures in G1, no proof of possession in the message (RFC 9380
@@ -29,6 +32,7 @@ pub const DST: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";
 
 pub(crate) use batch::{Around, visit_multiples};
 pub(crate) use comb::{G1Comb, G1Sum, G2Comb, G2Sum};
-pub(crate) use polynomial::interpolation_denominators;
+pub(crate) use lagrange::{interpolate_at_zero, interpolation_denominators};
+pub(crate) use pairing::Pairings;
 pub(crate) use scalar::WEIGHT_BYTES;
 pub(crate) use tiled::{TiledG1, TiledG2};

@@ -18,7 +18,7 @@ mod public;
 mod secret;
 mod weights;
 
-pub use combine::{CombineError, Combined};
+pub use combine::{CombineError, Combined, interpolate};
 pub use group_key::GroupKey;
 pub use public::{KeysError, ShareError, ThresholdPublic};
 pub use secret::ShareSecret;

@@ -7,10 +7,10 @@
 
 use blst::{
     BLST_ERROR, blst_encode_to_g1, blst_encode_to_g2, blst_final_exp, blst_fp6, blst_fp12,
-    blst_fp12_finalverify, blst_fp12_is_one, blst_fr, blst_fr_add, blst_fr_from_scalar,
-    blst_fr_from_uint64, blst_fr_inverse, blst_fr_mul, blst_fr_sub, blst_hash_to_g1,
-    blst_hash_to_g2, blst_miller_loop_lines, blst_miller_loop_n, blst_p1,
-    blst_p1_add_or_double_affine, blst_p1_affine, blst_p1_affine_compress,
+    blst_fp12_conjugate, blst_fp12_finalverify, blst_fp12_is_one, blst_fp12_mul, blst_fp12_one,
+    blst_fr, blst_fr_add, blst_fr_from_scalar, blst_fr_from_uint64, blst_fr_inverse, blst_fr_mul,
+    blst_fr_sub, blst_hash_to_g1, blst_hash_to_g2, blst_miller_loop_lines, blst_miller_loop_n,
+    blst_p1, blst_p1_add_or_double_affine, blst_p1_affine, blst_p1_affine_compress,
     blst_p1_affine_generator, blst_p1_affine_in_g1, blst_p1_affine_is_inf, blst_p1_affine_on_curve,
     blst_p1_cneg, blst_p1_from_affine, blst_p1_mult, blst_p1_to_affine, blst_p1_uncompress,
     blst_p1s_mult_pippenger, blst_p1s_mult_pippenger_scratch_sizeof, blst_p2,
@@ -378,14 +378,37 @@ pub(super) fn final_equal(left: &blst_fp12, right: &blst_fp12) -> bool {
     unsafe { blst_fp12_finalverify(left, right) }
 }
 
-/// Whether the final exponentiation takes `value` to one.
-pub(super) fn final_is_one(value: &blst_fp12) -> bool {
+/// The final exponentiation.
+pub(super) fn final_exponentiation(value: &blst_fp12) -> blst_fp12 {
+    let mut out = blst_fp12::default();
+    // SAFETY: see the module's text.
+    unsafe { blst_final_exp(&raw mut out, value) };
+    out
+}
+
+/// Whether this is one.
+pub(super) fn is_one(value: &blst_fp12) -> bool {
+    // SAFETY: see the module's text.
+    unsafe { blst_fp12_is_one(value) }
+}
+
+/// 1.
+pub(super) fn one() -> blst_fp12 {
+    // SAFETY: blst returns a pointer to a constant of its own, valid for the whole program.
+    unsafe { *blst_fp12_one() }
+}
+
+/// `left` times the conjugate of `right`: what the final exponentiation takes to the quotient of both, and the quotient
+/// itself of what it was applied to.
+pub(super) fn quotient(left: &blst_fp12, right: &blst_fp12) -> blst_fp12 {
+    let mut conjugate = *right;
     let mut out = blst_fp12::default();
     // SAFETY: see the module's text.
     unsafe {
-        blst_final_exp(&raw mut out, value);
-        blst_fp12_is_one(&raw const out)
+        blst_fp12_conjugate(&raw mut conjugate);
+        blst_fp12_mul(&raw mut out, left, &raw const conjugate);
     }
+    out
 }
 
 /// Erases the limbs of a scalar.

@@ -6,7 +6,7 @@ use blst::{BLST_ERROR, blst_p1_affine, blst_p2_affine};
 use zeroize::Zeroize;
 
 use super::ffi;
-use super::scalar::{Scalar, WEIGHT_BYTES};
+use super::scalar::Scalar;
 
 /// Why bytes are no point that Quorate accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,41 +128,6 @@ macro_rules! point {
             #[must_use]
             pub fn multiply(&self, scalar: &Scalar) -> Self {
                 Self(ffi::$module::mul(&self.0, scalar.element()))
-            }
-
-            /// The sum of all points, each times its scalar, in variable time: Pippenger's buckets on the caller's
-            /// thread.
-            ///
-            /// # Panics
-            /// If there are not as many scalars as points.
-            #[must_use]
-            pub fn multi_scalar(points: &[Self], scalars: &[Scalar]) -> Self {
-                assert_eq!(points.len(), scalars.len(), "one scalar for every point");
-                let terms = points.iter().zip(scalars.iter().map(|scalar| scalar.to_little_endian()));
-                Self::sum_of(terms, ffi::SCALAR_BITS)
-            }
-
-            /// As [`Self::multi_scalar`] for short scalars, given as little-endian numbers.
-            ///
-            /// # Panics
-            /// If there are not as many weights as points.
-            pub(crate) fn weighted_sum(points: &[Self], weights: &[[u8; WEIGHT_BYTES]]) -> Self {
-                assert_eq!(points.len(), weights.len(), "one weight for every point");
-                Self::sum_of(points.iter().zip(weights.iter().copied()), WEIGHT_BYTES * 8)
-            }
-
-            fn sum_of<'a, const N: usize>(terms: impl Iterator<Item = (&'a Self, [u8; N])>, bits: usize) -> Self {
-                let mut points = Vec::with_capacity(terms.size_hint().0);
-                let mut scalars = Vec::with_capacity(terms.size_hint().0 * N);
-                // The identity adds nothing; without it, nothing rests on how blst's tables treat it.
-                for (point, scalar) in terms.filter(|(point, _)| !point.is_identity()) {
-                    points.push(point.0);
-                    scalars.extend_from_slice(&scalar);
-                }
-                if points.is_empty() {
-                    return Self::identity();
-                }
-                Self(ffi::$module::multi_scalar(&points, &scalars, bits))
             }
 
             pub(super) const fn affine(&self) -> &$affine {

@@ -14,11 +14,10 @@ use zeroize::Zeroizing;
 
 use super::comb::{DIGIT_BITS, Digits, ENTRIES, G1Sum, digits, select};
 use super::ffi::{field, sums};
+use super::multi_scalar::Z_SQUARED;
 use super::points::G1;
 use super::scalar::SecretScalar;
 
-/// z², for z = -0xd201000000010000.
-const Z_SQUARED: u128 = 0xac45_a401_0001_a402_0000_0001_0000_0000;
 /// Digits of a number of 128 bits, with room for the last carry.
 const HALF_DIGITS: usize = 129usize.div_ceil(DIGIT_BITS);
 

@@ -6,7 +6,7 @@ use quorate_types::{Signature, ValidatorIndex};
 
 use super::IndexedShare;
 use super::public::ThresholdPublic;
-use crate::bls::{DST, G1, ShareIndex, hash_to_g1, lagrange_at_zero};
+use crate::bls::{DST, G1, ShareIndex, hash_to_g1, interpolate_at_zero};
 
 /// A signature under the group's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,11 +187,13 @@ impl ThresholdPublic {
     }
 }
 
-/// The value at zero of the polynomial through distinct members' shares.
-fn interpolate(shares: &[(ValidatorIndex, G1)]) -> G1 {
+/// The value at zero of the polynomial through distinct members' shares: their signature, if they are all good.
+///
+/// # Panics
+/// If a member comes twice.
+#[must_use]
+pub fn interpolate(shares: &[(ValidatorIndex, G1)]) -> G1 {
     let indices: Vec<ShareIndex> = shares.iter().map(|(index, _)| (*index).into()).collect();
     let points: Vec<G1> = shares.iter().map(|(_, point)| *point).collect();
-    let coefficients =
-        lagrange_at_zero(&indices).expect("members are distinct: require_distinct_members");
-    G1::multi_scalar(&points, &coefficients)
+    interpolate_at_zero(&indices, &points)
 }

@@ -8,7 +8,7 @@ use super::parse_signature;
 use super::weights::{Equation, Transcript};
 use crate::SignatureError;
 use crate::bisect::bad_positions;
-use crate::bls::{DST, G1, G2, PointError, PreparedG2, hash_to_g1, pairings_equal};
+use crate::bls::{DST, G1, G2, Pairings, PointError, PreparedG2, hash_to_g1, pairings_equal};
 
 static GENERATOR: LazyLock<PreparedG2> = LazyLock::new(|| PreparedG2::new(G2::generator()));
 
@@ -104,7 +104,8 @@ impl GroupKey {
         bad_positions(items.len(), |range| {
             let weights = &weights[range.clone()];
             let hash = G1::weighted_sum(&hashes[range.clone()], weights);
-            self.is_valid(&hash, &G1::weighted_sum(&signatures[range], weights))
+            let signature = G1::weighted_sum(&signatures[range], weights);
+            Pairings::quotient((&signature, &GENERATOR), (&hash, &self.key))
         })
     }
 

@@ -9,8 +9,7 @@ use super::{IndexedShare, is_valid, parse_signature};
 use crate::SignatureError;
 use crate::bisect::bad_positions;
 use crate::bls::{
-    DST, G1, G2, PointError, Polynomial, Scalar, hash_to_g1, interpolation_denominators,
-    pairing_product_is_one,
+    DST, G1, G2, Pairings, PointError, Polynomial, Scalar, hash_to_g1, interpolation_denominators,
 };
 
 /// A group key and its members' share keys, parsed and known to lie on one polynomial.
@@ -230,7 +229,7 @@ impl ThresholdPublic {
             let weights = &weights[range.clone()];
             let share = G1::weighted_sum(&points[range.clone()], weights);
             let key = G2::weighted_sum(&keys[range], weights);
-            pairing_product_is_one(&[(share.negate(), G2::generator()), (hash, key)])
+            Pairings::product(&[(share.negate(), G2::generator()), (hash, key)])
         })
     }
 

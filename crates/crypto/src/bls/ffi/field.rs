@@ -2,7 +2,7 @@
 
 use blst::{
     blst_fp, blst_fp_add, blst_fp_eucl_inverse, blst_fp_mul, blst_fp_sqr, blst_fp_sub,
-    blst_p1_affine, blst_p1_generator,
+    blst_p1_affine, blst_p1_generator, blst_p2_affine,
 };
 use zeroize::Zeroize;
 
@@ -59,6 +59,45 @@ pub(in super::super) const BETA: blst_fp = blst_fp {
         0x051b_a4ab_241b_6160,
     ],
 };
+
+/// [`BETA`] squared, the other cube root of unity.
+const BETA_SQUARED: blst_fp = blst_fp {
+    l: [
+        0xcd03_c9e4_8671_f071,
+        0x5dab_2246_1fcd_a5d2,
+        0x5870_42af_d385_1b95,
+        0x8eb6_0ebe_01ba_cb9e,
+        0x03f9_7d6e_83d0_50d2,
+        0x18f0_2065_5463_8741,
+    ],
+};
+
+/// The inverse of a point of G1; the identity, which is (0, 0), is its own.
+pub(in super::super) fn negative_g1(point: &blst_p1_affine) -> blst_p1_affine {
+    blst_p1_affine {
+        x: point.x,
+        y: sub(&blst_fp::default(), &point.y),
+    }
+}
+
+/// z² times a point of the subgroup of G1, where z is the curve's parameter: (beta x, -y).
+pub(in super::super) fn z_squared_g1(point: &blst_p1_affine) -> blst_p1_affine {
+    let mut image = negative_g1(point);
+    image.x = mul(&point.x, &BETA);
+    image
+}
+
+/// z² times a point of the subgroup of G2, where z is the curve's parameter: (beta² x, -y).
+pub(in super::super) fn z_squared_g2(point: &blst_p2_affine) -> blst_p2_affine {
+    let mut image = *point;
+    for half in &mut image.x.fp {
+        *half = mul(half, &BETA_SQUARED);
+    }
+    for half in &mut image.y.fp {
+        *half = sub(&blst_fp::default(), half);
+    }
+    image
+}
 
 /// Erases a point of G1.
 pub(in super::super) fn erase(point: &mut blst_p1_affine) {
