@@ -68,6 +68,9 @@ pub enum Mutation {
     SkipPerTwin,
     /// The anchor of a slot is looked for one round too early, where a direct commit is not yet below every block.
     AnchorTooEarly,
+    /// A commit leaves out what is below the highest round held here less the depth of garbage collection, instead of the
+    /// leader's round less that.
+    GarbageByOwnRound,
 }
 
 impl Options {

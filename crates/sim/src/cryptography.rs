@@ -12,6 +12,8 @@ use quorate_validator::{
     Candidate, CandidateVerdict, CoinVerdict, Cryptography, Proof, ProposalError,
 };
 
+use crate::options::DriverFault;
+
 /// The keys of a whole committee. Everything that [`KeyedHashCryptography`] makes is a hash keyed by one of them, so it
 /// is as unforgeable as the world is honest with itself: a liar of the simulation uses no key but its own.
 #[derive(Debug)]
@@ -72,6 +74,17 @@ impl HashKeys {
         let enough = shares.len() - bad.len() >= self.quorum;
         (enough.then(|| self.group_signature(message)), bad)
     }
+
+    /// What comes of shares that nobody looks at: with a bad one among them, something that depends on all of them.
+    #[cfg(feature = "mutants")]
+    fn interpolate(&self, message: &[u8], shares: &[(ValidatorIndex, Signature)]) -> Signature {
+        let shares = &shares[..self.quorum];
+        if let (Some(signature), _) = self.combine(message, shares) {
+            return signature;
+        }
+        let all: Vec<u8> = shares.iter().flat_map(|(_, share)| share.0).collect();
+        Signature(self.keyed(b"interpolated", None, &all))
+    }
 }
 
 /// One validator's view of [`HashKeys`].
@@ -80,6 +93,11 @@ pub struct KeyedHashCryptography {
     me: ValidatorIndex,
     verifier: Verifier,
     keys: Arc<HashKeys>,
+    #[cfg(feature = "mutants")]
+    mistake: Option<DriverFault>,
+    /// Its own shares are bad.
+    #[cfg(feature = "mutants")]
+    spoils: bool,
 }
 
 impl KeyedHashCryptography {
@@ -98,7 +116,49 @@ impl KeyedHashCryptography {
             me,
             verifier,
             keys,
+            #[cfg(feature = "mutants")]
+            mistake: None,
+            #[cfg(feature = "mutants")]
+            spoils: false,
         })
+    }
+
+    /// Makes a deliberate mistake; a liar takes advantage of it.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn with_mistake(mut self, mistake: Option<DriverFault>, liar: bool) -> Self {
+        self.mistake = mistake;
+        match mistake {
+            Some(DriverFault::ParentsUnchecked) => self.verifier = self.verifier.trusting(),
+            Some(DriverFault::CoinUnverified | DriverFault::CertificateUnverified) => {
+                self.spoils = liar;
+            }
+            _ => {}
+        }
+        self
+    }
+
+    fn own_share(&self, message: &[u8]) -> Signature {
+        let share = self.keys.share(self.me, message);
+        #[cfg(feature = "mutants")]
+        if self.spoils {
+            return Signature(share.0.map(|byte| !byte));
+        }
+        share
+    }
+
+    /// Combines shares and says whose are bad, unless it is mistaken in that.
+    fn combine(
+        &self,
+        unverified: DriverFault,
+        message: &[u8],
+        shares: &[(ValidatorIndex, Signature)],
+    ) -> (Option<Signature>, Vec<ValidatorIndex>) {
+        #[cfg(feature = "mutants")]
+        if self.mistake == Some(unverified) {
+            return (Some(self.keys.interpolate(message, shares)), Vec::new());
+        }
+        let _ = unverified;
+        self.keys.combine(message, shares)
     }
 }
 
@@ -118,9 +178,7 @@ impl Cryptography for KeyedHashCryptography {
             round,
             timestamp_ms,
             parents,
-            &self
-                .keys
-                .share(self.me, &self.committee.coin_message(round)),
+            &self.own_share(&self.committee.coin_message(round)),
             payload.iter().map(Bytes::as_ref),
         );
         let signature = self.keys.identity(self.me, builder.digest());
@@ -143,7 +201,7 @@ impl Cryptography for KeyedHashCryptography {
 
     fn combine_coin(&self, round: Round, shares: &[(ValidatorIndex, Signature)]) -> CoinVerdict {
         let message = self.committee.coin_message(round);
-        let (signature, bad) = self.keys.combine(&message, shares);
+        let (signature, bad) = self.combine(DriverFault::CoinUnverified, &message, shares);
         CoinVerdict { signature, bad }
     }
 
@@ -151,7 +209,7 @@ impl Cryptography for KeyedHashCryptography {
         FinalityShare {
             height,
             header_hash,
-            signature: self.keys.share(self.me, &header_hash.signing_bytes()),
+            signature: self.own_share(&header_hash.signing_bytes()),
         }
     }
 
@@ -160,7 +218,8 @@ impl Cryptography for KeyedHashCryptography {
             let message = candidate.header_hash.signing_bytes();
             match &candidate.proof {
                 Proof::Shares(shares) => {
-                    let (signature, bad) = self.keys.combine(&message, shares);
+                    let (signature, bad) =
+                        self.combine(DriverFault::CertificateUnverified, &message, shares);
                     CandidateVerdict::on_shares(candidate, signature, bad)
                 }
                 Proof::Signature { from, signature } => {

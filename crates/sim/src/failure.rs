@@ -6,12 +6,12 @@ use quorate_types::{BlockRef, Evidence, HeaderHash, Height, Round, ValidatorInde
 
 use crate::trace::Moment;
 
-/// A broken promise of safety.
+/// A broken promise of safety. The messages begin with the invariant's number in `docs/invariants.md`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// Two commits at one height.
     #[error(
-        "validator {validator} commits {leader:?} at height {height}, where {known:?} was committed before"
+        "I1: validator {validator} commits {leader:?} at height {height}, where {known:?} was committed before"
     )]
     Commit {
         /// Who committed the second.
@@ -25,7 +25,7 @@ pub enum Violation {
     },
     /// Two headers at one height.
     #[error(
-        "validator {validator} has another header at height {height} than was seen there before"
+        "I2: validator {validator} has another header at height {height} than was seen there before"
     )]
     Header {
         /// Who computed the second.
@@ -34,7 +34,7 @@ pub enum Violation {
         height: Height,
     },
     /// An honest validator sent two own blocks of one round.
-    #[error("an honest validator sent both {first:?} and {second:?}")]
+    #[error("I5: an honest validator sent both {first:?} and {second:?}")]
     Equivocation {
         /// The block sent first.
         first: BlockRef,
@@ -42,7 +42,7 @@ pub enum Violation {
         second: BlockRef,
     },
     /// An honest validator signed two headers of one height.
-    #[error("honest validator {validator} signed two headers at height {height}")]
+    #[error("I6: honest validator {validator} signed two headers at height {height}")]
     TwoShares {
         /// Who signed.
         validator: ValidatorIndex,
@@ -50,7 +50,7 @@ pub enum Violation {
         height: Height,
     },
     /// A certificate does not verify, or differs from another of its height.
-    #[error("validator {validator} shows a bad certificate of height {height}")]
+    #[error("I8: validator {validator} shows a bad certificate of height {height}")]
     Certificate {
         /// Who shows it.
         validator: ValidatorIndex,
@@ -58,7 +58,7 @@ pub enum Violation {
         height: Height,
     },
     /// Certificates came out of order.
-    #[error("validator {validator} certifies height {height} after {before}")]
+    #[error("I8: validator {validator} certifies height {height} after {before}")]
     CertificateGap {
         /// Who certifies.
         validator: ValidatorIndex,
@@ -68,7 +68,7 @@ pub enum Violation {
         before: Height,
     },
     /// An honest validator was accused.
-    #[error("validator {validator} has evidence against an honest one: {evidence:?}")]
+    #[error("I7: validator {validator} has evidence against an honest one: {evidence:?}")]
     FalseEvidence {
         /// The accuser.
         validator: ValidatorIndex,
@@ -76,7 +76,9 @@ pub enum Violation {
         evidence: Evidence,
     },
     /// A transaction was ordered twice although its client sent it once.
-    #[error("{block:?}, output at height {height}, carries a transaction that was ordered before")]
+    #[error(
+        "I9: {block:?}, output at height {height}, carries a transaction that was ordered before"
+    )]
     OrderedTwice {
         /// The block that carries it the second time.
         block: BlockRef,
@@ -85,7 +87,7 @@ pub enum Violation {
     },
     /// A validator found that it had executed something else than what is certified, or than what it had signed.
     #[error(
-        "validator {validator} computed {own} at height {height}, but {certified} is certified or was signed"
+        "I2: validator {validator} computed {own} at height {height}, but {certified} is certified or was signed"
     )]
     Diverged {
         /// Who.
@@ -98,7 +100,7 @@ pub enum Violation {
         certified: HeaderHash,
     },
     /// Balances and fees do not add up to the supply.
-    #[error("balances of validator {validator} do not add up at height {height}: {error}")]
+    #[error("I11: balances of validator {validator} do not add up at height {height}: {error}")]
     Conservation {
         /// Whose state.
         validator: ValidatorIndex,
@@ -108,7 +110,7 @@ pub enum Violation {
         error: quorate_ledger::LedgerError,
     },
     /// A validator cannot start from what it has written itself.
-    #[error("validator {validator} cannot restart: {error}")]
+    #[error("I13: validator {validator} cannot restart: {error}")]
     Restart {
         /// Who.
         validator: ValidatorIndex,
@@ -116,7 +118,7 @@ pub enum Violation {
         error: RestartError,
     },
     /// A commit cannot be executed.
-    #[error("validator {validator} cannot execute height {height}: {error}")]
+    #[error("I12: validator {validator} cannot execute height {height}: {error}")]
     Execution {
         /// Who.
         validator: ValidatorIndex,
@@ -147,7 +149,7 @@ pub enum RestartError {
     Ledger(#[from] quorate_ledger::LedgerError),
 }
 
-/// Where a world stood when it should have gone on.
+/// Where a world stood when it should have gone on: I15 of `docs/invariants.md`, and I10 if transactions are owed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stall {
     /// What was waited for.
@@ -203,7 +205,7 @@ pub enum Cause {
     Liveness(Stall),
     /// The program panicked, with this message.
     Crash(String),
-    /// Two runs of the seed differ.
+    /// Two runs of the seed differ: I16 of `docs/invariants.md`.
     Determinism {
         /// Hash of the first run's trace.
         first: [u8; 32],

@@ -24,6 +24,7 @@ pub(crate) struct Hub {
     pub(crate) checker: Checker,
     pub(crate) trace: Trace,
     pub(crate) counters: Counters,
+    #[cfg(feature = "mutants")]
     pub(crate) driver_fault: Option<DriverFault>,
     /// How often each validator has been started.
     pub(crate) boots: Vec<u64>,
@@ -46,6 +47,22 @@ pub(crate) struct Counters {
 }
 
 impl Hub {
+    /// Whether all validators make this deliberate mistake.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn makes(&self, mistake: DriverFault) -> bool {
+        self.driver_fault == Some(mistake)
+    }
+
+    /// Nobody makes a deliberate mistake.
+    #[cfg(not(feature = "mutants"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "it has one where mistakes are compiled in"
+    )]
+    pub(crate) const fn makes(&self, _: DriverFault) -> bool {
+        false
+    }
+
     /// Puts a message on its way, or two of it.
     pub(crate) fn send(&mut self, from: ValidatorIndex, to: ValidatorIndex, message: Message) {
         let boot = self.boots[to.position()];

@@ -49,7 +49,9 @@ mod world;
 
 pub use cryptography::{HashKeys, KeyedHashCryptography};
 pub use failure::{Cause, Failure, RestartError, Stall, Violation, Waiting};
-pub use options::{Behaviour, DriverFault, Scenario, SimOptions};
+#[cfg(feature = "mutants")]
+pub use options::DriverFault;
+pub use options::{Behaviour, Scenario, SimOptions};
 #[cfg(feature = "mutants")]
 pub use quorate_consensus::Mutation;
 pub use report::{Report, Summary};

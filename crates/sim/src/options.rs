@@ -15,8 +15,16 @@ pub enum Behaviour {
     Equivocating,
 }
 
-/// A deliberate mistake in the driver of every validator: tests must notice each of them.
+/// A deliberate mistake in what surrounds the commit rule of every validator: its driver, its log, its cryptography. Tests
+/// must notice each of them; `docs/invariants.md` says which invariant each breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "mutants"),
+    expect(
+        unreachable_pub,
+        reason = "exported with the feature that makes mistakes"
+    )
+)]
 pub enum DriverFault {
     /// Blocks and shares leave before the records that bind them are durable.
     SendBeforeDurable,
@@ -28,6 +36,17 @@ pub enum DriverFault {
     NoGreeting,
     /// The payload of own blocks that will never be output is not proposed again.
     DropReclaimed,
+    /// A torn tail of the log is not cut: appending goes on behind it.
+    #[cfg(feature = "mutants")]
+    KeepTornTail,
+    /// A crash may leave a checkpoint without the state that belongs to it.
+    HalfCheckpoint,
+    /// Shares of a coin are combined, and nobody looks whether the coin verifies. Liars' shares are bad.
+    CoinUnverified,
+    /// Shares of a header are combined, and nobody looks whether the certificate verifies. Liars' shares are bad.
+    CertificateUnverified,
+    /// Blocks need no quorum of parents at the round before. Half of a liar's blocks have its own previous block only.
+    ParentsUnchecked,
 }
 
 /// What one call simulates.
@@ -45,7 +64,8 @@ pub struct SimOptions {
     pub scenario: Scenario,
     /// Validators, by index, that do not follow the protocol, at most f of them. None: the seed draws them.
     pub behaviours: Option<Vec<Behaviour>>,
-    /// A deliberate mistake in every driver.
+    /// A deliberate mistake around every validator's commit rule.
+    #[cfg(feature = "mutants")]
     pub driver_fault: Option<DriverFault>,
     /// A deliberate mistake in every validator's commit rule.
     #[cfg(feature = "mutants")]
@@ -81,6 +101,7 @@ impl SimOptions {
             threads: 1,
             scenario: Scenario::Swarm,
             behaviours: None,
+            #[cfg(feature = "mutants")]
             driver_fault: None,
             #[cfg(feature = "mutants")]
             mutation: None,

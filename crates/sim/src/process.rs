@@ -96,6 +96,8 @@ const CLOCK_SKEW_MS: u64 = 40;
 const EXECUTION: (u64, u64) = (20, 400);
 /// Of a liar's blocks, how many of a thousand have a twin.
 const TWINS: u64 = 600;
+/// Of the same, how many have no parents but their author's previous block, where nobody looks.
+const PARENTLESS: u64 = 500;
 
 impl Process {
     pub(crate) const fn validator(&self) -> &Validator {
@@ -180,7 +182,7 @@ impl Process {
             Effect::Persist { record, then } => {
                 let (now, kind) = (hub.now, u64::from(record.kind()));
                 hub.trace.note(now, Kind::Persist, self.me, kind, &[]);
-                let then = if hub.driver_fault == Some(DriverFault::SendBeforeDurable) {
+                let then = if hub.makes(DriverFault::SendBeforeDurable) {
                     more.extend(then);
                     Vec::new()
                 } else {
@@ -216,7 +218,7 @@ impl Process {
                 hub.counters.reclaimed += 1;
                 hub.trace
                     .note(hub.now, Kind::Reclaim, self.me, round.0, &[]);
-                if hub.driver_fault == Some(DriverFault::DropReclaimed) {
+                if hub.makes(DriverFault::DropReclaimed) {
                     return;
                 }
                 let empty = self.pool.is_empty();
@@ -279,7 +281,14 @@ impl Process {
         let setup = Arc::clone(&hub.setup);
         let cryptography = setup.cryptography(self.me);
         let input = match job {
-            Job::Propose { round, parents } => {
+            Job::Propose { round, mut parents } => {
+                if hub.makes(DriverFault::ParentsUnchecked)
+                    && self.behaviour != Behaviour::Honest
+                    && !hub.mix.real_cryptography
+                    && hub.dice.per_mille(PARENTLESS)
+                {
+                    parents.truncate(1);
+                }
                 let skew = u64::from(self.me.0) * CLOCK_SKEW_MS;
                 let time = CLOCK_ORIGIN_MS + hub.now.0 / 1000 + skew;
                 let block = cryptography

@@ -14,6 +14,8 @@ use quorate_validator::{BlsCryptography, Cryptography};
 use crate::cryptography::{HashKeys, KeyedHashCryptography};
 use crate::dice::Dice;
 use crate::mix::Mix;
+#[cfg(feature = "mutants")]
+use crate::options::Behaviour;
 use crate::options::SimOptions;
 
 /// The one asset of simulated chains.
@@ -75,7 +77,13 @@ impl Setup {
             let keys = Arc::new(HashKeys::new(dice.bytes(), quorum));
             for me in committee.indices() {
                 let one = KeyedHashCryptography::new(committee.clone(), me, Arc::clone(&keys));
-                cryptography.push(Arc::new(one.expect("real identity keys parse")));
+                let one = one.expect("real identity keys parse");
+                #[cfg(feature = "mutants")]
+                let one = {
+                    let liar = mix.behaviours[me.position()] != Behaviour::Honest;
+                    one.with_mistake(options.driver_fault, liar)
+                };
+                cryptography.push(Arc::new(one));
             }
             CertificateVerifier::Hash(keys)
         };

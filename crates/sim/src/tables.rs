@@ -77,6 +77,14 @@ impl TablesModel {
         }
     }
 
+    /// A deliberate mistake: of a transaction under way, all happens but the changes of the state.
+    pub(crate) fn tear(&mut self) {
+        if let Some(batch) = &mut self.syncing {
+            batch.changes.clear();
+        }
+        self.synced();
+    }
+
     /// The process dies: a transaction under way has happened, or not.
     pub(crate) fn crash(&mut self, dice: &mut Dice) {
         if dice.per_mille(500) {

@@ -80,6 +80,7 @@ impl World {
             mix,
             trace: Trace::new(timeline),
             counters: Counters::default(),
+            #[cfg(feature = "mutants")]
             driver_fault: options.driver_fault,
             boots: vec![0; usize::from(size)],
             healed: false,

@@ -1,8 +1,6 @@
-//! Slices of seeds, and proofs that broken validators are noticed.
+//! Slices of seeds. That broken validators are noticed is shown in `defects.rs`.
 
-use quorate_sim::{
-    Behaviour, Cause, DriverFault, Report, Scenario, SimOptions, Violation, run_seed, run_seeds,
-};
+use quorate_sim::{Behaviour, Report, Scenario, SimOptions, run_seeds};
 
 /// Runs all seeds and fails with the command and the timeline of the first that fails.
 fn run(options: &SimOptions) -> Vec<Report> {
@@ -118,83 +116,9 @@ fn liars_within_the_bound_do_no_harm() {
     assert!(reports.iter().all(|report| report.liars == 2));
 }
 
-/// The first failure within forty seeds of a broken driver.
-fn caught(fault: DriverFault, scenario: Scenario) -> Option<Cause> {
-    caught_in(fault, scenario, 0..40)
-}
-
-fn caught_in(fault: DriverFault, scenario: Scenario, seeds: std::ops::Range<u64>) -> Option<Cause> {
-    let mut options = SimOptions::new(4, seeds);
-    options.scenario = scenario;
-    options.driver_fault = Some(fault);
-    let mut seeds = options.seeds.clone();
-    seeds.find_map(|seed| run_seed(&options, seed).err().map(|failure| failure.cause))
-}
-
-/// A validator that finds out that it has sent what it does not know of asks the others; if all have, nobody goes on.
-#[test]
-fn sending_before_durable_is_caught() {
-    let cause = caught(DriverFault::SendBeforeDurable, Scenario::CrashOften);
-    assert!(cause.is_some());
-}
-
-#[test]
-fn a_validator_that_does_not_ask_after_its_disk_was_lost_is_caught_as_equivocation() {
-    let cause = caught(DriverFault::NoGuard, Scenario::Swarm);
-    assert!(
-        matches!(
-            cause,
-            Some(Cause::Safety(
-                Violation::Equivocation { .. } | Violation::FalseEvidence { .. }
-            ))
-        ),
-        "{cause:?}"
-    );
-}
-
 #[test]
 fn lost_disks_and_restored_backups_do_no_harm() {
     let reports = run(&scenario(7, 0..6, Scenario::LostDisks));
     let lost: u64 = reports.iter().map(|report| report.forgotten).sum();
     assert!(lost > 6, "{lost}");
-}
-
-#[test]
-fn a_forgotten_log_is_caught() {
-    let cause = caught(DriverFault::ForgetLog, Scenario::CrashOften);
-    assert!(matches!(cause, Some(Cause::Safety(_))), "{cause:?}");
-}
-
-#[test]
-fn missing_greetings_are_caught_as_a_stall() {
-    let cause = caught(DriverFault::NoGreeting, Scenario::CrashAll);
-    assert!(matches!(cause, Some(Cause::Liveness(_))), "{cause:?}");
-}
-
-#[test]
-fn payload_that_is_not_proposed_again_is_caught_as_owed() {
-    let cause = caught_in(DriverFault::DropReclaimed, Scenario::Swarm, 100..110);
-    assert!(
-        matches!(&cause, Some(Cause::Liveness(stall)) if stall.owed > 0),
-        "{cause:?}"
-    );
-}
-
-#[test]
-fn a_failure_names_the_command_that_replays_it() {
-    let mut options = scenario(4, 0..40, Scenario::CrashOften);
-    options.driver_fault = Some(DriverFault::SendBeforeDurable);
-    let summary = run_seeds(&options, |_, _| {});
-    let failure = summary.failures.first().expect("the driver is broken");
-    assert_eq!(summary.exit_code(), failure.cause.exit_code());
-    let command = failure.replay_command();
-    assert!(
-        command.starts_with("quorate sim --validators 4 --seeds "),
-        "{command}"
-    );
-    assert!(summary.table().contains(&command));
-    let timeline = failure.timeline_text();
-    assert!(timeline.contains("crashes for") && timeline.contains("starts: own round"));
-    let again = run_seed(&options, failure.seed).expect_err("it fails again");
-    assert_eq!(again.timeline, failure.timeline);
 }

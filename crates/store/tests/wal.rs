@@ -10,6 +10,8 @@ const OPTIONS: WalOptions = WalOptions {
     store_id: [3; 32],
     segment_bytes: 256,
     buffer_bytes_max: 1 << 20,
+    #[cfg(feature = "mutants")]
+    keep_torn_tail: false,
 };
 const FIRST: &str = "0000000000000000.wal";
 const HEADER: u64 = 64;

@@ -8,6 +8,8 @@ const OPTIONS: WalOptions = WalOptions {
     store_id: [9; 32],
     segment_bytes: 400,
     buffer_bytes_max: 1 << 20,
+    #[cfg(feature = "mutants")]
+    keep_torn_tail: false,
 };
 
 #[derive(Clone, Debug)]

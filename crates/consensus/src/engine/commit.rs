@@ -7,6 +7,8 @@ use super::receive::Arrival;
 use crate::coin::leaders;
 use crate::dag::lowest_at;
 use crate::io::Effect;
+#[cfg(any(test, feature = "mutants"))]
+use crate::options::Mutation;
 use crate::rule::{Decision, Place};
 use crate::verify::VerifiedBlock;
 
@@ -79,7 +81,7 @@ impl Consensus {
     }
 
     fn commit(&mut self, leader: Place, out: &mut Vec<Effect>) {
-        let least = leader.round.back(self.options.rule.gc_depth);
+        let least = self.least_output(leader);
         let block = self.dag.vertex(leader).block.clone();
         let timestamp_ms = self.timestamp_ms(&block, least);
         let blocks = self.dag.take_output(leader, least);
@@ -93,6 +95,15 @@ impl Consensus {
             coin: self.coins.known(self.naming(leader.round)),
             blocks: blocks.iter().map(VerifiedBlock::shared).collect(),
         }));
+    }
+
+    /// The round below which a leader orders nothing: a function of the leader, so that all leave out the same.
+    fn least_output(&self, leader: Place) -> Round {
+        #[cfg(any(test, feature = "mutants"))]
+        if self.options.mutation == Some(Mutation::GarbageByOwnRound) {
+            return self.dag.highest_round().back(self.options.rule.gc_depth);
+        }
+        leader.round.back(self.options.rule.gc_depth)
     }
 
     /// The lower median of what the leader's parents claim. Parents below `least` do not count: some members may have

@@ -9,6 +9,7 @@ use quorate_validator::{Effect, Record};
 use super::{Process, Remains};
 use crate::event::Internal;
 use crate::hub::Hub;
+use crate::options::DriverFault;
 
 /// Records on their way to the disk.
 #[derive(Debug, Default)]
@@ -117,6 +118,9 @@ impl Process {
             disk.crash(hub.dice.next());
         } else {
             disk.kill();
+        }
+        if hub.makes(DriverFault::HalfCheckpoint) {
+            tables.tear();
         }
         tables.crash(&mut hub.dice);
         Remains {

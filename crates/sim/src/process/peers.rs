@@ -97,7 +97,8 @@ impl Process {
             round: self.validator.status().round,
             answer,
         };
-        if hub.driver_fault != Some(DriverFault::NoGreeting) {
+        let restarted = hub.boots[self.me.position()] > 1;
+        if !(restarted && hub.makes(DriverFault::NoGreeting)) {
             hub.send(self.me, peer, hello);
         }
     }

@@ -151,10 +151,7 @@ impl Process {
         self.carry_out(effects, hub);
         for peer in hub.peers(self.me) {
             self.greet(peer, false, hub);
-            if matches!(
-                hub.driver_fault,
-                Some(DriverFault::NoGuard | DriverFault::ForgetLog)
-            ) {
+            if hub.makes(DriverFault::NoGuard) || hub.makes(DriverFault::ForgetLog) {
                 let greeting = Greeting::default();
                 let from = peer;
                 self.step(Input::Greeting { from, greeting }, hub);
@@ -180,6 +177,10 @@ fn open_log(
     store_id[..2].copy_from_slice(&me.0.to_le_bytes());
     let mut options = WalOptions::new(store_id);
     options.segment_bytes = hub.mix.segment_bytes;
+    #[cfg(feature = "mutants")]
+    {
+        options.keep_torn_tail = hub.makes(DriverFault::KeepTornTail);
+    }
     if !hub.healed && hub.dice.per_mille(CRASHES_AT_START) {
         disk.power_off_after(hub.dice.between(1, 6));
         let _ = Wal::open(disk.clone(), options, |_| ());
@@ -190,7 +191,7 @@ fn open_log(
         records.push((record.kind, record.payload.to_vec(), record.position));
     })?;
     hub.counters.torn_bytes += recovered.cut_bytes;
-    if hub.driver_fault == Some(DriverFault::ForgetLog) {
+    if hub.makes(DriverFault::ForgetLog) {
         records.clear();
     }
     Ok((wal, records))

@@ -81,13 +81,20 @@ pub(super) fn recover<D: Disk>(
             found.recovered.stranded_records = stranded.ok_or(corrupt)?;
             found.recovered.cut_bytes += as_u64(bytes.len() - scan.offset);
         }
+        let end = scan.offset;
+        #[cfg(feature = "mutants")]
+        let end = if options.keep_torn_tail {
+            bytes.len()
+        } else {
+            end
+        };
         if last {
-            settle(&file, &bytes[..scan.offset], scan.group_start)?;
+            settle(&file, &bytes[..end], scan.group_start)?;
         }
         expected = Some(scan.expected);
         found.recovered.last = Sequence(scan.expected.0.saturating_sub(1));
         found.active = segment;
-        found.active_len = as_u64(scan.offset);
+        found.active_len = as_u64(end);
         found.files.insert(segment, file);
     }
     // Names may be as little durable as contents.

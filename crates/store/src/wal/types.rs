@@ -17,6 +17,9 @@ pub struct WalOptions {
     pub segment_bytes: u64,
     /// Most bytes that wait for [`Wal::flush`](super::Wal::flush), but for a single larger record.
     pub buffer_bytes_max: usize,
+    /// A torn tail stays where it is, and appending goes on behind it: the mistake that tests must notice.
+    #[cfg(feature = "mutants")]
+    pub keep_torn_tail: bool,
 }
 
 impl WalOptions {
@@ -27,6 +30,8 @@ impl WalOptions {
             store_id,
             segment_bytes: 64 << 20,
             buffer_bytes_max: 64 << 20,
+            #[cfg(feature = "mutants")]
+            keep_torn_tail: false,
         }
     }
 }
