@@ -516,6 +516,8 @@ pub(crate) enum World {
     CrashOften,
     /// Disks that are lost, and old copies of them restored.
     LostDisks,
+    /// Disks that fill up for a while, and logs that come back damaged.
+    LyingDisks,
 }
 
 /// What a benchmark offers.

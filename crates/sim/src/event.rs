@@ -83,6 +83,8 @@ pub(crate) enum Mend {
     Cut(ValidatorIndex, ValidatorIndex),
     /// The slowness of one direction of a link.
     Slow(ValidatorIndex, ValidatorIndex),
+    /// The fullness of a disk.
+    Full(ValidatorIndex),
 }
 
 /// Events by time, those of one instant in the order in which they were added.

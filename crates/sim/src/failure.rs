@@ -117,6 +117,12 @@ pub enum Violation {
         /// Why.
         error: RestartError,
     },
+    /// A validator started from a log that its disk had damaged.
+    #[error("I17: validator {validator} does not notice that its log is damaged")]
+    DamageUsed {
+        /// Who.
+        validator: ValidatorIndex,
+    },
     /// A commit cannot be executed.
     #[error("I12: validator {validator} cannot execute height {height}: {error}")]
     Execution {

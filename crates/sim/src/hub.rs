@@ -44,6 +44,8 @@ pub(crate) struct Counters {
     pub(crate) fetches: u64,
     pub(crate) reclaimed: u64,
     pub(crate) forgotten: u64,
+    pub(crate) filled: u64,
+    pub(crate) damaged: u64,
 }
 
 impl Hub {

@@ -5,8 +5,8 @@
 //! simulates
 //! - a network of reliable streams over bad links: delays by link, jitter, stragglers, overtaking, duplicates, loss with
 //!   sending again, partitions, one-way cuts and slow links, all of which heal;
-//! - disks ([`MemoryDisk`](quorate_store::disk::MemoryDisk)) with group commit and slow syncs, and tables that change by whole
-//!   transactions;
+//! - disks ([`MemoryDisk`](quorate_store::disk::MemoryDisk)) with group commit and slow syncs that fill up, are lost and come back
+//!   with damaged or stale logs, and tables that change by whole transactions;
 //! - crashes of the process or of the power, at any event and between any two effects, of one validator, of several or of all,
 //!   with torn and lost writes, and restarts that read what is left;
 //! - cryptography that takes its time and is answered out of order: one seed in twenty runs the real one, the others
@@ -14,11 +14,12 @@
 //! - clients that send signed transfers, good and bad, or opaque bytes;
 //! - liars ([`Behaviour`]), never more than f.
 //!
-//! Each seed draws its own mix of all that. While things go wrong, safety is checked at every event ([`Violation`] lists the
+//! Each seed draws its own mix of all that, but for full disks and damaged logs, which have a scenario of their own
+//! ([`Scenario::LyingDisks`]). While things go wrong, safety is checked at every event ([`Violation`] lists the
 //! promises). Then everything heals and all honest validators must certify new heights within a bounded number of rounds, and
 //! order every transaction they had taken and not lost ([`Stall`]).
 //!
-//! What it does not simulate: sockets, threads, protobuf, a failing or lying disk, a lost disk, slow clients.
+//! What it does not simulate: sockets, threads, protobuf, damaged tables, state sync, slow clients.
 //!
 //! ```
 //! use quorate_sim::{SimOptions, run_seed};

@@ -59,6 +59,10 @@ pub(crate) struct FaultWeights {
     pub(crate) back_up: u64,
     /// A validator's disk is lost: it comes back with the last copy, or with nothing.
     pub(crate) forget: u64,
+    /// A validator's disk is full for a while.
+    pub(crate) fill: u64,
+    /// A validator comes back and finds its log damaged.
+    pub(crate) damage: u64,
 }
 
 impl FaultWeights {
@@ -72,6 +76,8 @@ impl FaultWeights {
             + self.slow_link
             + self.back_up
             + self.forget
+            + self.fill
+            + self.damage
     }
 }
 
@@ -164,6 +170,19 @@ impl Mix {
                 };
                 self.fault_interval = round * 6;
                 self.fault_length = round * 6;
+            }
+            Scenario::LyingDisks => {
+                self.faults = FaultWeights {
+                    crash: 1,
+                    crash_all: 1,
+                    back_up: 1,
+                    fill: 4,
+                    damage: 2,
+                    ..none
+                };
+                self.fault_interval = round * 6;
+                self.fault_length = round * 12;
+                self.segment_bytes = 8 << 10;
             }
             Scenario::CrashOften => {
                 self.faults = FaultWeights {

@@ -88,6 +88,8 @@ pub enum Scenario {
     CrashOften,
     /// Validators lose their disks and come back with an old copy, or with nothing.
     LostDisks,
+    /// Disks fill up for a while, and logs come back damaged.
+    LyingDisks,
 }
 
 impl SimOptions {

@@ -4,6 +4,7 @@
 //! it, are durable; a checkpoint is written only once the log up to it is durable, for it tells of decisions that may rest
 //! on blocks at the log's end.
 
+mod disk;
 mod log;
 mod peers;
 mod start;
@@ -36,6 +37,10 @@ pub(crate) struct Remains {
     pub(crate) tables: TablesModel,
     /// It is not all of what there was, and the operator says so.
     pub(crate) lost: bool,
+    /// Where the last group of the log begins that is known to be durable. A damaged record before it is no torn tail.
+    pub(super) settled: Option<Position>,
+    /// The disk does not give back what was written.
+    pub(crate) damaged: bool,
 }
 
 /// A running validator.
@@ -68,6 +73,8 @@ pub(crate) struct Process {
     /// Effects left until it dies.
     fuse: Option<u64>,
     dead: bool,
+    /// The disk has no room: nothing more is signed, and nothing is taken from clients.
+    disk_full: bool,
     /// It was started with less than it once had.
     lost: bool,
 }
@@ -124,6 +131,9 @@ impl Process {
 
     /// Takes a client's transaction; whether there was room.
     pub(crate) fn submit(&mut self, transaction: Bytes, hub: &mut Hub) -> bool {
+        if self.disk_full {
+            return false;
+        }
         let waiting = !self.pool.is_empty();
         let room = self.pool.push(hub.now, transaction).is_ok();
         if room && !waiting {
@@ -264,7 +274,7 @@ impl Process {
 
     fn start_job(&mut self, job: Job, hub: &mut Hub, more: &mut Vec<Effect>) {
         let mut payload = Vec::new();
-        if matches!(job, Job::Propose { .. }) && !self.pool.is_empty() {
+        if matches!(job, Job::Propose { .. }) && !self.pool.is_empty() && !self.disk_full {
             payload = self.pool.take().transactions;
             if self.pool.is_empty() {
                 self.validator
@@ -411,7 +421,7 @@ impl Process {
             .checkpoints
             .front()
             .is_some_and(|(records, _)| *records <= self.log.durable());
-        if self.tables.is_syncing() || !ready {
+        if self.tables.is_syncing() || self.disk_full || !ready {
             return;
         }
         if let Some((_, batch)) = self.checkpoints.pop_front() {

@@ -38,6 +38,10 @@ pub struct Report {
     pub reclaimed: u64,
     /// Disks lost, or replaced by an older copy.
     pub forgotten: u64,
+    /// Times that a validator found its disk full.
+    pub filled: u64,
+    /// Damaged logs that were refused.
+    pub damaged: u64,
     /// Messages sent.
     pub messages: u64,
     /// Events of the world.
@@ -78,13 +82,15 @@ impl Summary {
             .load_style(UTF8_BORDERS_ONLY)
             .set_header(["", "total", "mean", "least", "most"]);
         type Figure = (&'static str, fn(&Report) -> u64);
-        let figures: [Figure; 13] = [
+        let figures: [Figure; 15] = [
             ("rounds", |report| report.rounds),
             ("commits", |report| report.commits),
             ("certificates", |report| report.certificates),
             ("transactions", |report| report.transactions),
             ("crashes", |report| report.crashes),
             ("disks lost", |report| report.forgotten),
+            ("disks full", |report| report.filled),
+            ("damaged logs", |report| report.damaged),
             ("partitions", |report| report.partitions),
             ("liars", |report| u64::from(report.liars)),
             ("checkpoints", |report| report.checkpoints),

@@ -3,6 +3,7 @@
 //! First everything goes wrong that the seed has drawn, and only safety is asked for. Then the network heals, all that are
 //! down come back, and every honest validator must certify new heights within a bounded number of rounds.
 
+mod disks;
 mod faults;
 
 use std::collections::BTreeSet;
@@ -202,18 +203,25 @@ impl World {
         let Node::Down(remains) = node else {
             return;
         };
-        let remains = std::mem::take(remains);
+        let mut remains = std::mem::take(remains);
+        let damaged = remains.damaged;
         self.hub.boots[at.position()] += 1;
         let boot = self.hub.boots[at.position()];
         self.hub
             .trace
             .note(self.hub.now, Kind::Restart, at, boot, &[]);
-        match Process::start(at, *remains, &mut self.hub) {
+        match Process::start(at, &mut remains, &mut self.hub) {
             Ok(process) => *node = Node::Up(Box::new(process)),
-            Err(error) => self.hub.checker.report(Violation::Restart {
-                validator: at,
-                error,
-            }),
+            Err(error) => {
+                *node = Node::Down(remains);
+                self.refused(at, error);
+                return;
+            }
+        }
+        if damaged {
+            self.hub
+                .checker
+                .report(Violation::DamageUsed { validator: at });
         }
     }
 
@@ -281,6 +289,9 @@ impl World {
     /// From now on nothing goes wrong.
     fn heal(&mut self) {
         self.hub.healed = true;
+        for at in self.hub.setup.committee.indices() {
+            self.give_room(at);
+        }
         for (from, to, boot, message) in self.hub.network.heal() {
             self.hub.transmit(from, to, boot, message);
         }
@@ -397,6 +408,8 @@ impl World {
             fetches: counters.fetches,
             reclaimed: counters.reclaimed,
             forgotten: counters.forgotten,
+            filled: counters.filled,
+            damaged: counters.damaged,
             messages: counters.messages,
             events: counters.events,
             micros: self.hub.now.0,

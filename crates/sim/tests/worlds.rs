@@ -117,6 +117,13 @@ fn liars_within_the_bound_do_no_harm() {
 }
 
 #[test]
+fn full_and_damaged_disks_do_no_harm() {
+    let reports = run(&scenario(4, 0..6, Scenario::LyingDisks));
+    assert!(total(&reports, |report| report.filled) > 6);
+    assert!(total(&reports, |report| report.damaged) > 3);
+}
+
+#[test]
 fn lost_disks_and_restored_backups_do_no_harm() {
     let reports = run(&scenario(7, 0..6, Scenario::LostDisks));
     let lost: u64 = reports.iter().map(|report| report.forgotten).sum();

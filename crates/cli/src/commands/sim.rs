@@ -45,6 +45,7 @@ pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
             World::LossyPartitions => Scenario::LossyPartitions,
             World::CrashOften => Scenario::CrashOften,
             World::LostDisks => Scenario::LostDisks,
+            World::LyingDisks => Scenario::LyingDisks,
         },
         ..SimOptions::new(args.validators, args.seeds.clone())
     };

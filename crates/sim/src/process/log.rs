@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_store::disk::MemoryDisk;
-use quorate_store::wal::Wal;
+use quorate_store::wal::{Position, Wal, WalError};
 use quorate_types::BlockRef;
 use quorate_validator::{Effect, Record};
 
@@ -19,6 +19,8 @@ pub(super) struct LogQueue {
     syncing: Option<Vec<Entry>>,
     appended: u64,
     durable: u64,
+    /// Where the last group begins that is durable.
+    pub(super) settled: Option<Position>,
 }
 
 #[derive(Debug)]
@@ -26,9 +28,13 @@ struct Entry {
     kind: u8,
     payload: Bytes,
     block: Option<BlockRef>,
+    /// Where it is, once it was handed to the log.
+    position: Option<Position>,
     then: Vec<Effect>,
 }
 
+/// How long it takes until a write is tried again that found no room, in microseconds.
+const FULL_RETRY: u64 = 50_000;
 /// Changes of the disk after which the power may go amid a write: a new segment takes the most.
 const POWER_OFF_AFTER: (u64, u64) = (1, 9);
 
@@ -63,6 +69,7 @@ impl Process {
             kind: record.kind(),
             payload: record.payload(),
             block,
+            position: None,
             then,
         });
         self.sync_next(hub);
@@ -78,22 +85,28 @@ impl Process {
     }
 
     pub(super) fn log_synced(&mut self, hub: &mut Hub) {
-        let group = self.log.syncing.take().unwrap_or_default();
+        let mut group = self.log.syncing.take().unwrap_or_default();
+        write(&mut self.wal, &mut group);
+        match self.wal.flush() {
+            // What waits is kept, and tried again.
+            Err(WalError::Full) => {
+                self.note_full(hub);
+                self.log.syncing = Some(group);
+                hub.after(FULL_RETRY, self.me, Internal::LogSynced);
+                return;
+            }
+            flushed => flushed.expect("the disk fails otherwise only when its validator crashes"),
+        };
+        self.note_room(hub);
         self.log.durable += group.len() as u64;
+        self.log.settled = group.first().and_then(|entry| entry.position);
         let mut effects = Vec::new();
         for entry in group {
-            let position = self
-                .wal
-                .append(entry.kind, &entry.payload)
-                .expect("records are far below the limits of the log");
-            if let Some(block) = entry.block {
+            if let (Some(block), Some(position)) = (entry.block, entry.position) {
                 self.positions.insert(block, position);
             }
             effects.extend(entry.then);
         }
-        self.wal
-            .flush()
-            .expect("the disk fails only when its validator crashes");
         self.carry_out(effects, hub);
         self.sync_next(hub);
         self.save_next(hub);
@@ -111,6 +124,7 @@ impl Process {
             lost,
             ..
         } = self;
+        let settled = log.settled;
         if let Some(group) = log.syncing {
             write_in_part(&mut wal, &disk, group, hub);
         }
@@ -128,24 +142,29 @@ impl Process {
             tables,
             // The operator says it again until it has come to something.
             lost: lost && !validator.may_propose(),
-        }
-    }
-
-    /// What a copy of the data directory holds at this moment.
-    pub(crate) fn back_up(&self) -> Remains {
-        Remains {
-            disk: self.disk.copy(),
-            tables: self.tables.back_up(),
-            lost: true,
+            settled,
+            damaged: false,
         }
     }
 }
 
-fn write_in_part(wal: &mut Wal<MemoryDisk>, disk: &MemoryDisk, group: Vec<Entry>, hub: &mut Hub) {
+/// Hands to the log what it does not have yet.
+fn write(wal: &mut Wal<MemoryDisk>, group: &mut [Entry]) {
     for entry in group {
-        wal.append(entry.kind, &entry.payload)
-            .expect("records are far below the limits of the log");
+        if entry.position.is_none() {
+            let position = wal.append(entry.kind, &entry.payload);
+            entry.position = Some(position.expect("records are far below the limits of the log"));
+        }
     }
+}
+
+fn write_in_part(
+    wal: &mut Wal<MemoryDisk>,
+    disk: &MemoryDisk,
+    mut group: Vec<Entry>,
+    hub: &mut Hub,
+) {
+    write(wal, &mut group);
     disk.power_off_after(hub.draw(POWER_OFF_AFTER));
     // Whether it succeeds is what is left to chance here.
     let _ = wal.flush();

@@ -28,15 +28,14 @@ impl Process {
     /// Starts a validator for the first time or again.
     pub(crate) fn start(
         me: ValidatorIndex,
-        remains: Remains,
+        remains: &mut Remains,
         hub: &mut Hub,
     ) -> Result<Self, RestartError> {
+        // What is left stays as it is if the log does not open.
+        let (wal, records) = open_log(me, &mut remains.disk, hub)?;
         let Remains {
-            mut disk,
-            tables,
-            lost,
-        } = remains;
-        let (wal, records) = open_log(me, &mut disk, hub)?;
+            disk, tables, lost, ..
+        } = std::mem::take(remains);
         let content = tables.content();
         let setup = std::sync::Arc::clone(&hub.setup);
         let ledger = match &content.checkpoint {
@@ -77,6 +76,7 @@ impl Process {
             tick: None,
             fuse: None,
             dead: false,
+            disk_full: false,
             lost,
         };
         process.recover(records, from_round, hub)?;

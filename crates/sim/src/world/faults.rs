@@ -4,7 +4,6 @@ use quorate_types::ValidatorIndex;
 
 use super::{Node, World};
 use crate::event::{Event, Mend};
-use crate::process::Remains;
 use crate::trace::Kind;
 
 /// Most effects that a validator carries out before it dies between two of them.
@@ -29,7 +28,7 @@ impl World {
         self.hub
             .trace
             .note(self.hub.now, Kind::Fault, ValidatorIndex(0), left, &[]);
-        let kinds: [(u64, Fault); 9] = [
+        let kinds: [(u64, Fault); 11] = [
             (weights.crash, Self::crash_one),
             (weights.crash_between_effects, Self::light_one_fuse),
             (weights.crash_all, Self::crash_all),
@@ -39,6 +38,8 @@ impl World {
             (weights.slow_link, Self::slow_link),
             (weights.back_up, Self::back_up_one),
             (weights.forget, Self::forget_one),
+            (weights.fill, Self::fill_one),
+            (weights.damage, Self::damage_one),
         ];
         for (weight, fault) in kinds {
             if left < weight {
@@ -53,7 +54,7 @@ impl World {
         self.hub.dice.between(1, self.hub.mix.fault_length)
     }
 
-    fn draw_validator(&mut self) -> ValidatorIndex {
+    pub(super) fn draw_validator(&mut self) -> ValidatorIndex {
         let size = u64::from(self.hub.setup.committee.size());
         ValidatorIndex(u16::try_from(self.hub.dice.below(size)).expect("below n"))
     }
@@ -67,7 +68,7 @@ impl World {
         (from, ValidatorIndex(u16::try_from(to).expect("below n")))
     }
 
-    fn may_go_down(&self) -> bool {
+    pub(super) fn may_go_down(&self) -> bool {
         let down = |node: &&Node| matches!(node, Node::Down(_));
         self.nodes.iter().filter(down).count() < usize::from(self.hub.mix.down_max)
     }
@@ -78,61 +79,6 @@ impl World {
             let outage = self.draw_outage();
             self.crash(at, outage);
         }
-    }
-
-    fn back_up_one(&mut self) {
-        let at = self.draw_validator();
-        if let Node::Up(process) = &self.nodes[at.position()] {
-            self.backups[at.position()] = Some(process.back_up());
-            self.say(Some(at), || "is backed up".to_owned());
-        }
-    }
-
-    /// Whoever lost its disk counts with those who lie or are gone, until it takes part again.
-    fn may_forget(&mut self, at: ValidatorIndex) -> bool {
-        let rejoined: Vec<ValidatorIndex> = self
-            .forgetful
-            .iter()
-            .copied()
-            .filter(|at| {
-                let process = self.process(*at);
-                process.is_some_and(|process| process.validator().has_rejoined())
-            })
-            .collect();
-        for at in rejoined {
-            self.forgetful.remove(&at);
-        }
-        let faults = usize::from((self.hub.setup.committee.size() - 1) / 3);
-        let liars = usize::from(self.hub.mix.liars());
-        self.is_honest(at) && liars + self.forgetful.len() < faults
-    }
-
-    fn forget_one(&mut self) {
-        let at = self.draw_validator();
-        if !self.may_go_down()
-            || !self.may_forget(at)
-            || matches!(self.nodes[at.position()], Node::Down(_))
-        {
-            return;
-        }
-        let outage = self.draw_outage();
-        self.crash(at, outage);
-        let backup = self.backups[at.position()].take();
-        let backed_up = backup.is_some();
-        self.say(Some(at), || {
-            if backed_up {
-                "loses its disk; a backup is restored".to_owned()
-            } else {
-                "loses its disk".to_owned()
-            }
-        });
-        self.hub.counters.forgotten += 1;
-        self.forgetful.insert(at);
-        let remains = backup.unwrap_or_else(|| Remains {
-            lost: true,
-            ..Remains::default()
-        });
-        self.nodes[at.position()] = Node::Down(Box::new(remains));
     }
 
     fn light_one_fuse(&mut self) {
@@ -211,11 +157,15 @@ impl World {
     }
 
     pub(super) fn mend(&mut self, mend: Mend) {
-        let (Mend::Cut(from, to) | Mend::Slow(from, to)) = mend;
+        let (from, to) = match mend {
+            Mend::Cut(from, to) | Mend::Slow(from, to) => (from, to),
+            Mend::Full(at) => (at, at),
+        };
         self.hub
             .trace
             .note(self.hub.now, Kind::Mend, from, u64::from(to.0), &[]);
         match mend {
+            Mend::Full(at) => self.give_room(at),
             Mend::Slow(from, to) => self.hub.network.mend_slow(from, to),
             Mend::Cut(from, to) => {
                 for (boot, message) in self.hub.network.mend_cut(from, to) {
@@ -225,7 +175,7 @@ impl World {
         }
     }
 
-    fn say(&self, at: Option<ValidatorIndex>, what: impl FnOnce() -> String) {
+    pub(super) fn say(&self, at: Option<ValidatorIndex>, what: impl FnOnce() -> String) {
         self.hub.trace.say(self.hub.now, at, what);
     }
 }
