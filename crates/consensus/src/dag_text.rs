@@ -146,6 +146,9 @@ enum Parents {
     These(Vec<Name>),
 }
 
+/// What every text begins with.
+const SETUP: &str = "`wave` and `validators` first";
+
 impl Scenario {
     /// Parses a text.
     ///
@@ -165,6 +168,10 @@ impl Scenario {
                 line.end()?;
             }
         }
+        if scenario.wave == 0 || scenario.validators == 0 {
+            let line = text.lines().count().max(1);
+            return Err(DagTextError::expected(At { line, column: 1 }, SETUP));
+        }
         Ok(scenario)
     }
 
@@ -172,12 +179,15 @@ impl Scenario {
         let at = line.at();
         let first = line.word("a statement")?;
         match first {
+            // Names were read with the committee that was known then.
+            "validators" if !self.statements.is_empty() => {
+                return Err(DagTextError::expected(at, SETUP));
+            }
             "wave" => self.wave = u8::try_from(line.number(4, 5)?).unwrap_or(5),
             "validators" => self.validators = u16::try_from(line.number(4, 26)?).unwrap_or(26),
             "gc" => self.gc_depth = line.number(6, 10_000)?,
             _ if self.wave == 0 || self.validators == 0 => {
-                let expected = "`wave` and `validators` first";
-                return Err(DagTextError::expected(at, expected));
+                return Err(DagTextError::expected(at, SETUP));
             }
             _ => {
                 let statement = parse_statement(first, at, line)?;
@@ -447,6 +457,14 @@ mod tests {
         assert_eq!(
             error("full 1..2"),
             "line 1, column 1: expected `wave` and `validators` first"
+        );
+        assert_eq!(
+            error("wave 5\n\n"),
+            "line 2, column 1: expected `wave` and `validators` first"
+        );
+        assert_eq!(
+            error("wave 5\nvalidators 26\nfull 1..2\nvalidators 4"),
+            "line 4, column 1: expected `wave` and `validators` first"
         );
         assert_eq!(
             error("wave 6"),
