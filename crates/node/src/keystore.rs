@@ -209,7 +209,15 @@ impl Keystore {
     /// [`KeystoreError`].
     pub fn read(path: &Path) -> Result<Self, KeystoreError> {
         let text = read_secret_file(path, KEYSTORE_BYTES_MAX)?;
-        let document = Document::parse(&text, path)?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`KeystoreError`], but none of reading.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, KeystoreError> {
+        let document = Document::parse(text, path)?;
         let public = document
             .public_key()
             .map_err(|source| KeystoreError::Malformed {
@@ -228,8 +236,13 @@ impl Keystore {
     }
 
     fn write(&self, path: &Path, existing: Existing) -> Result<(), WriteError> {
-        let text = self.document.to_text();
-        write_file(path, text.as_bytes(), Audience::Owner, existing)
+        write_file(path, self.to_text().as_bytes(), Audience::Owner, existing)
+    }
+
+    /// The text of the file. The secret in it is encrypted.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        self.document.to_text()
     }
 
     /// Whether a sealing key opens it, so that [`erase`] can destroy it.
