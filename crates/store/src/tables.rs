@@ -200,6 +200,23 @@ impl Tables {
         }
     }
 
+    /// Gives back to the file system the space that removed entries took. Takes long: for operators, not for a node that runs.
+    ///
+    /// # Errors
+    /// [`TablesError::Disk`], [`TablesError::Corrupt`].
+    pub fn compact(&mut self) -> Result<(), TablesError> {
+        let database = &mut self.database;
+        match catch_unwind(AssertUnwindSafe(|| database.compact())) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(redb::CompactionError::Storage(error))) => Err(error.into()),
+            // Nobody else holds a transaction while this has the only reference; the rest comes from a panic.
+            Ok(Err(_)) | Err(_) => {
+                self.broken.store(true, atomic::Ordering::Relaxed);
+                Err(TablesError::Corrupt)
+            }
+        }
+    }
+
     /// Opens the file of that name; new tables get the name only when they are complete, so that no crash leaves half of them.
     fn open_in<D: Disk, B: StorageBackend>(
         disk: &D,

@@ -90,6 +90,20 @@ struct Group {
 /// Buffers above this are given back to the allocator after a flush.
 const SPARE_BYTES_MAX: usize = 8 << 20;
 
+/// Reads a whole log and changes nothing: for operators' checks. Every record is handed to `visit`, oldest first; the answer
+/// says what opening the log would cut from its end, and reads single records.
+///
+/// # Errors
+/// As [`Wal::open`], but for what writing may meet.
+pub fn inspect<D: Disk>(
+    disk: &D,
+    store_id: [u8; 32],
+    visit: impl FnMut(RecordRef<'_>),
+) -> Result<(WalReader<D::File>, Recovered), WalError> {
+    let walked = recovery::walk(disk, &WalOptions::new(store_id), visit)?;
+    Ok((WalReader::new(store_id, walked.files), walked.recovered))
+}
+
 impl<D: Disk> Wal<D> {
     /// Opens the log of a disk, or starts one, and hands every record to `visit`, oldest first.
     ///

@@ -28,39 +28,85 @@ pub(super) struct Found<F> {
 pub(super) fn recover<D: Disk>(
     disk: &D,
     options: &WalOptions,
-    mut visit: impl FnMut(RecordRef<'_>),
+    visit: impl FnMut(RecordRef<'_>),
 ) -> Result<Found<D::File>, WalError> {
-    let mut segments: Vec<u64> = disk
-        .list()?
-        .iter()
-        .filter_map(|name| parse_segment_name(name))
-        .collect();
-    segments.sort_unstable();
-    if let Some(pair) = segments.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
-        return Err(WalError::MissingSegment {
-            segment: pair[0] + 1,
-        });
+    let Walked {
+        mut files,
+        recovered,
+        end,
+        unfinished,
+    } = walk(disk, options, visit)?;
+    if let Some(segment) = unfinished {
+        disk.remove(&segment_name(segment))?;
     }
+    let mut active_len = as_u64(SEGMENT_HEADER_BYTES);
+    if let (Some(end), Some(file)) = (&end, files.values().next_back()) {
+        active_len = as_u64(end.good.len());
+        if unfinished.is_none() {
+            settle(file, &end.good, end.group_start)?;
+        }
+    }
+    // Names may be as little durable as contents.
+    disk.sync_directory()?;
+    let active = match files.keys().next_back() {
+        Some(segment) => *segment,
+        None => {
+            files.insert(0, create_segment(disk, options, 0, Sequence(1))?);
+            0
+        }
+    };
+    Ok(Found {
+        files,
+        active,
+        active_len,
+        recovered,
+    })
+}
 
-    let mut found = Found {
+/// What is on a disk. Nothing of it was changed.
+pub(super) struct Walked<F> {
+    pub(super) files: BTreeMap<u64, F>,
+    pub(super) recovered: Recovered,
+    /// The end of the last segment that has a header.
+    end: Option<End>,
+    /// A last segment whose creation was interrupted.
+    unfinished: Option<u64>,
+}
+
+/// The end of a log.
+struct End {
+    /// The last segment without what is torn.
+    good: Vec<u8>,
+    /// Where its last group begins.
+    group_start: usize,
+}
+
+/// Reads the log of `disk` from its first record to its last.
+pub(super) fn walk<D: Disk>(
+    disk: &D,
+    options: &WalOptions,
+    mut visit: impl FnMut(RecordRef<'_>),
+) -> Result<Walked<D::File>, WalError> {
+    let segments = segments(disk)?;
+    let mut walked = Walked {
         files: BTreeMap::new(),
-        active: 0,
-        active_len: 0,
         recovered: Recovered::default(),
+        end: None,
+        unfinished: None,
     };
     let mut expected = None;
     for (at, &segment) in segments.iter().enumerate() {
         let last = at + 1 == segments.len();
         let file = disk.open(&segment_name(segment))?;
-        let bytes = read_all(&file, segment)?;
+        let mut bytes = read_all(&file, segment)?;
         let mut scan = match Scan::from_start(&options.store_id, segment, &bytes) {
             // Records are written only into a segment whose header is durable, and the first segment left is durable if it is
             // not the very first: what else has no header was being created.
             Err(HeaderError::Bad)
                 if last && bytes.len() <= SEGMENT_HEADER_BYTES && (at > 0 || segment == 0) =>
             {
-                disk.remove(&segment_name(segment))?;
-                found.recovered.cut_bytes += as_u64(bytes.len());
+                walked.recovered.cut_bytes += as_u64(bytes.len());
+                walked.unfinished = Some(segment);
                 break;
             }
             scan => scan.map_err(|error| error.unless_torn(segment))?,
@@ -69,7 +115,7 @@ pub(super) fn recover<D: Disk>(
             return Err(WalError::Corrupt { segment, offset: 0 });
         }
         for record in scan.by_ref() {
-            found.recovered.records += 1;
+            walked.recovered.records += 1;
             visit(record);
         }
         if scan.offset != bytes.len() {
@@ -78,34 +124,42 @@ pub(super) fn recover<D: Disk>(
                 segment,
                 offset: as_u64(scan.offset),
             };
-            found.recovered.stranded_records = stranded.ok_or(corrupt)?;
-            found.recovered.cut_bytes += as_u64(bytes.len() - scan.offset);
-        }
-        let end = scan.offset;
-        #[cfg(feature = "mutants")]
-        let end = if options.keep_torn_tail {
-            bytes.len()
-        } else {
-            end
-        };
-        if last {
-            settle(&file, &bytes[..end], scan.group_start)?;
+            walked.recovered.stranded_records = stranded.ok_or(corrupt)?;
+            walked.recovered.cut_bytes += as_u64(bytes.len() - scan.offset);
         }
         expected = Some(scan.expected);
-        found.recovered.last = Sequence(scan.expected.0.saturating_sub(1));
-        found.active = segment;
-        found.active_len = as_u64(end);
-        found.files.insert(segment, file);
+        walked.recovered.last = Sequence(scan.expected.0.saturating_sub(1));
+        let (good, group_start) = (scan.offset, scan.group_start);
+        #[cfg(feature = "mutants")]
+        let good = if options.keep_torn_tail {
+            bytes.len()
+        } else {
+            good
+        };
+        bytes.truncate(good);
+        walked.end = Some(End {
+            good: bytes,
+            group_start,
+        });
+        walked.files.insert(segment, file);
     }
-    // Names may be as little durable as contents.
-    disk.sync_directory()?;
-    if found.files.is_empty() {
-        found
-            .files
-            .insert(0, create_segment(disk, options, 0, Sequence(1))?);
-        found.active_len = as_u64(SEGMENT_HEADER_BYTES);
+    Ok(walked)
+}
+
+/// The numbers of the segments, without gaps.
+fn segments<D: Disk>(disk: &D) -> Result<Vec<u64>, WalError> {
+    let mut segments: Vec<u64> = disk
+        .list()?
+        .iter()
+        .filter_map(|name| parse_segment_name(name))
+        .collect();
+    segments.sort_unstable();
+    match segments.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
+        Some(pair) => Err(WalError::MissingSegment {
+            segment: pair[0] + 1,
+        }),
+        None => Ok(segments),
     }
-    Ok(found)
 }
 
 /// Creates a segment and makes it and its name durable, before any record goes into it.
