@@ -4,45 +4,32 @@
 //! tables in one transaction together with the ledger's state and the place in the DAG, so that a restart finds all of
 //! them at one height.
 
+pub(crate) mod stored;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, RwLock};
 
 use quorate_consensus::Checkpoint;
 use quorate_ledger::{Execution, Snapshot};
-use quorate_store::tables::{Batch, Table, Tables};
+use quorate_store::tables::{Batch, Tables};
 use quorate_store::wal::Position;
 use quorate_types::{
-    Certificate, CodecError, Decode, Encode, Header, Height, Outcome, Reader, Receipt, RejectCode,
-    Signature, StateKey, TransactionId,
+    Certificate, Decode, Encode, Header, Height, Receipt, Signature, StateKey, TransactionId,
 };
 
+use self::stored::{
+    BELOW, CERTIFICATES, CHECKPOINT, HEADERS, LOWEST, OUTCOMES, PLACE, Place, RECEIPTS,
+    REPLAY_FROM, STATE, Standing, certified_prefix, decode_receipts, encode_receipts, put_below,
+    put_certificate, stored_below, stored_certificate, stored_header, stored_lowest,
+    stored_signature,
+};
 use super::error::NodeError;
 use super::pruning::{Floor, RECEIPT_HEIGHTS_AT_ONCE};
-
-const PLACE: Table = Table("place");
-const HEADERS: Table = Table("headers");
-const CERTIFICATES: Table = Table("certificates");
-const RECEIPTS: Table = Table("receipts");
-const OUTCOMES: Table = Table("outcomes");
-const STATE: Table = Table("state");
-
-/// Key in [`PLACE`] of the last checkpoint of agreement.
-const CHECKPOINT: &[u8] = b"checkpoint";
-/// Key in [`PLACE`] of the position in the log from which a restart replays.
-const REPLAY_FROM: &[u8] = b"replay_from";
-
-/// Key in [`PLACE`] of the lowest height from which on all certificates are stored; absent while that is 1.
-const LOWEST: &[u8] = b"lowest";
-/// Key in [`PLACE`] of the lowest and the highest height of older certificates, below a gap that state sync left.
-const BELOW: &[u8] = b"below";
 
 /// How many heights below the certified one keep a snapshot of the state, for reads with proofs under a slightly older
 /// certificate.
 const SNAPSHOTS_KEPT: u64 = 256;
-
-/// Most receipts that one height's stored list is read back with: as many as its blocks may hold.
-const RECEIPTS_MAX: u32 = u32::MAX;
 
 /// One executed height that is still in memory.
 #[derive(Clone)]
@@ -68,73 +55,6 @@ struct Recent {
     outcomes: HashMap<TransactionId, Place>,
     /// State entries that changed since the last batch.
     changes: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-/// Where a transaction stands, and what that says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    height: Height,
-    index: u32,
-    standing: Standing,
-}
-
-/// How much an outcome says. The same transaction may be ordered several times: too early and refused, then executed,
-/// then refused again as a replay. What moved money counts; then a refusal for a reason of its own; a refusal that any
-/// replay gets says least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
-    Replay,
-    Rejected,
-    Applied,
-}
-
-impl Standing {
-    const fn of(outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Applied { .. } => Self::Applied,
-            Outcome::Rejected {
-                code: RejectCode::BadSequence | RejectCode::AccountExists,
-            } => Self::Replay,
-            Outcome::Rejected { .. } => Self::Rejected,
-        }
-    }
-}
-
-impl Place {
-    /// The place that counts: the later one, unless it says less.
-    fn better(self, later: Self) -> Self {
-        if later.standing >= self.standing {
-            later
-        } else {
-            self
-        }
-    }
-
-    fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = self.height.0.to_be_bytes().to_vec();
-        bytes.extend_from_slice(&self.index.to_be_bytes());
-        bytes.push(match self.standing {
-            Standing::Replay => 0,
-            Standing::Rejected => 1,
-            Standing::Applied => 2,
-        });
-        bytes
-    }
-
-    fn from_bytes(stored: &[u8]) -> Option<Self> {
-        let (height, rest) = stored.split_first_chunk()?;
-        let (index, rest) = rest.split_first_chunk()?;
-        Some(Self {
-            height: Height(u64::from_be_bytes(*height)),
-            index: u32::from_be_bytes(*index),
-            standing: match rest {
-                [0] => Standing::Replay,
-                [1] => Standing::Rejected,
-                [2] => Standing::Applied,
-                _ => return None,
-            },
-        })
-    }
 }
 
 /// Shared view of the chain. The executing thread writes, everybody reads.
@@ -172,6 +92,18 @@ pub(crate) struct ArchiveBatch {
     pub(crate) replay_from: Option<Position>,
     /// Heights whose certificates are in the batch.
     signed: BTreeSet<Height>,
+}
+
+impl ArchiveBatch {
+    /// A batch that writes nothing, at a checkpoint that is stored already.
+    pub(crate) const fn at(checkpoint: Height, batch: Batch) -> Self {
+        Self {
+            batch,
+            up_to: checkpoint,
+            replay_from: None,
+            signed: BTreeSet::new(),
+        }
+    }
 }
 
 impl Archive {
@@ -420,6 +352,15 @@ impl Archive {
             .retain(|_, place| place.height > batch.up_to);
     }
 
+    /// Writes certificates of stored heights that came since the last batch: once no more batches come.
+    pub(crate) fn write_late(&self) -> Result<(), NodeError> {
+        let mut batch = Batch::new();
+        for (height, signature) in &self.read().late_signatures {
+            batch.put(CERTIFICATES, height.0.to_be_bytes(), signature.0);
+        }
+        Ok(self.tables.commit(&batch)?)
+    }
+
     pub(crate) fn head(&self) -> Height {
         self.read().head
     }
@@ -485,17 +426,25 @@ impl Archive {
         joined: &JoinedAt<'_>,
     ) -> Result<(), NodeError> {
         let before = Self::restore(tables)?;
-        if before.certified >= before.lowest {
-            let mut range = before.lowest.to_bytes();
-            before.certified.encode(&mut range);
-            batch.put(PLACE, BELOW, range);
+        let height = joined.certificate.header.height;
+        let below = if before.certified >= before.lowest {
+            Some((before.lowest, before.certified))
+        } else {
+            // What was read in from a file; it may reach further than the point.
+            stored_below(tables)?
+        };
+        if let Some((lowest, highest)) = below {
+            put_below(
+                batch,
+                lowest,
+                highest.min(Height(height.0.saturating_sub(1))),
+            );
         }
         batch.delete_below(STATE, [0xff; 64]);
         for (key, value) in joined.entries {
             batch.put(STATE, key.to_bytes(), value.clone());
         }
         put_certificate(batch, joined.certificate);
-        let height = joined.certificate.header.height;
         batch.put(PLACE, LOWEST, height.to_bytes());
         batch.put(PLACE, CHECKPOINT, joined.checkpoint.to_bytes());
         batch.put(PLACE, REPLAY_FROM, joined.replay_from.to_bytes());
@@ -605,139 +554,5 @@ impl Archive {
         self.recent
             .read()
             .expect("no thread panics while it holds the archive")
-    }
-}
-
-fn stored_header(tables: &Tables, height: Height) -> Result<Option<Header>, NodeError> {
-    tables
-        .get(HEADERS, &height.0.to_be_bytes())?
-        .map(|bytes| Header::from_bytes(&bytes))
-        .transpose()
-        .map_err(NodeError::stored("header"))
-}
-
-fn stored_signature(tables: &Tables, height: Height) -> Result<Option<Signature>, NodeError> {
-    tables
-        .get(CERTIFICATES, &height.0.to_be_bytes())?
-        .map(|bytes| Signature::from_bytes(&bytes))
-        .transpose()
-        .map_err(NodeError::stored("certificate"))
-}
-
-fn stored_certificate(tables: &Tables, height: Height) -> Result<Option<Certificate>, NodeError> {
-    let header = stored_header(tables, height)?;
-    let signature = stored_signature(tables, height)?;
-    let both = header.zip(signature);
-    Ok(both.map(|(header, signature)| Certificate { header, signature }))
-}
-
-fn put_certificate(batch: &mut Batch, certificate: &Certificate) {
-    let key = certificate.header.height.0.to_be_bytes();
-    batch.put(HEADERS, key, certificate.header.to_bytes());
-    batch.put(CERTIFICATES, key, certificate.signature.0);
-}
-
-fn stored_lowest(tables: &Tables) -> Result<Height, NodeError> {
-    let stored = tables.get(PLACE, LOWEST)?;
-    let lowest = stored.map(|bytes| Height::from_bytes(&bytes)).transpose();
-    Ok(lowest
-        .map_err(NodeError::stored("lowest height"))?
-        .unwrap_or(Height(1)))
-}
-
-/// Lowest and highest height of the certificates below a gap.
-fn stored_below(tables: &Tables) -> Result<Option<(Height, Height)>, NodeError> {
-    let Some(bytes) = tables.get(PLACE, BELOW)? else {
-        return Ok(None);
-    };
-    let mut reader = Reader::new(&bytes);
-    let mut both = || {
-        let range = (Height::decode(&mut reader)?, Height::decode(&mut reader)?);
-        reader.finish()?;
-        Ok(range)
-    };
-    both()
-        .map(Some)
-        .map_err(NodeError::stored("heights below a gap"))
-}
-
-/// The highest height up to `limit` such that it and all below have stored certificates. Certificates are stored in order
-/// of height, so the first gap from above is the only one.
-fn certified_prefix(tables: &Tables, limit: Height) -> Result<Height, NodeError> {
-    let last = tables
-        .last(CERTIFICATES)?
-        .and_then(|(key, _)| key.try_into().ok());
-    let last = last.map_or(0, u64::from_be_bytes);
-    Ok(Height(last.min(limit.0)))
-}
-
-fn encode_receipts(receipts: &[Receipt]) -> Vec<u8> {
-    let count = u32::try_from(receipts.len()).expect("a commit has far fewer transactions");
-    let mut bytes = count.to_bytes();
-    for receipt in receipts {
-        receipt.encode(&mut bytes);
-    }
-    bytes
-}
-
-fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, CodecError> {
-    let mut reader = Reader::new(bytes);
-    let receipts = reader.list("receipts", RECEIPTS_MAX)?;
-    reader.finish()?;
-    Ok(receipts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(height: u64, standing: Standing) -> Place {
-        Place {
-            height: Height(height),
-            index: 3,
-            standing,
-        }
-    }
-
-    #[test]
-    fn what_moved_money_counts_whenever_it_was_refused_besides() {
-        let early = place(
-            1,
-            Standing::of(&Outcome::Rejected {
-                code: RejectCode::BadSequence,
-            }),
-        );
-        let applied = place(2, Standing::of(&Outcome::Applied { deltas: Vec::new() }));
-        let replayed = place(
-            3,
-            Standing::of(&Outcome::Rejected {
-                code: RejectCode::AccountExists,
-            }),
-        );
-        assert_eq!(early.better(applied), applied);
-        assert_eq!(applied.better(replayed), applied);
-        let refused = place(
-            2,
-            Standing::of(&Outcome::Rejected {
-                code: RejectCode::InsufficientFree,
-            }),
-        );
-        assert_eq!(refused.better(replayed), refused);
-        assert_eq!(early.better(refused), refused);
-        assert_eq!(refused.better(applied), applied);
-    }
-
-    #[test]
-    fn places_survive_the_tables() {
-        for standing in [Standing::Replay, Standing::Rejected, Standing::Applied] {
-            let place = place(7, standing);
-            assert_eq!(Place::from_bytes(&place.to_bytes()), Some(place));
-        }
-        assert_eq!(
-            Place::from_bytes(&[0; 13]).map(|place| place.height),
-            Some(Height(0))
-        );
-        assert_eq!(Place::from_bytes(&[9; 13]), None);
-        assert_eq!(Place::from_bytes(&[0; 12]), None);
     }
 }

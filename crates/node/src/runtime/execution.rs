@@ -166,6 +166,10 @@ pub(crate) fn run_tables(items: &Receiver<TablesItem>, shared: &Shared) {
         shared.blocks.written(&blocks, item.gc_round);
         tracing::debug!(height = %item.batch.up_to, "checkpoint written");
     }
+    // So that what is stored of a node that was stopped is certified up to its checkpoint.
+    if let Err(error) = shared.archive.write_late() {
+        shared.fail(error);
+    }
 }
 
 /// Commits a checkpoint together with what it prunes, and then lets the log go that nothing points into any more.
