@@ -243,7 +243,11 @@ impl Config {
         toml::to_string(self).expect("tables of text and numbers have a TOML form")
     }
 
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+    /// Checks what was changed since it was read from the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
         self.check_addresses(path)?;
         let ranges = [
             (

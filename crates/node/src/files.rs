@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,24 @@ pub fn write_file(
     audience: Audience,
     existing: Existing,
 ) -> Result<(), WriteError> {
+    write_file_with(path, audience, existing, |file| {
+        file.write_all(content).map_err(|source| WriteError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// As [`write_file`], with a content that `write` makes piece by piece. If that fails, there is no file.
+///
+/// # Errors
+/// Those of `write`, and [`WriteError`].
+pub fn write_file_with<T, E: From<WriteError>>(
+    path: &Path,
+    audience: Audience,
+    existing: Existing,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+) -> Result<T, E> {
     let failed = |source| WriteError::Io {
         path: path.to_owned(),
         source,
@@ -62,7 +80,10 @@ pub fn write_file(
     };
     // The temporary file is made with mode 0600, so that a secret is never readable by others, not even briefly.
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
+    let mut buffered = BufWriter::new(&mut file);
+    let written = write(&mut buffered)?;
+    buffered.flush().map_err(failed)?;
+    drop(buffered);
     if audience == Audience::Everybody {
         let mode = std::fs::Permissions::from_mode(0o644);
         file.as_file().set_permissions(mode).map_err(failed)?;
@@ -73,14 +94,16 @@ pub fn write_file(
         Existing::Replace => file.persist(path),
     };
     if let Err(error) = persisted {
-        return Err(match error.error.kind() {
+        let refused = match error.error.kind() {
             io::ErrorKind::AlreadyExists => WriteError::Exists {
                 path: path.to_owned(),
             },
             _ => failed(error.error),
-        });
+        };
+        return Err(refused.into());
     }
     File::open(directory)
         .and_then(|directory| directory.sync_all())
-        .map_err(failed)
+        .map_err(failed)?;
+    Ok(written)
 }

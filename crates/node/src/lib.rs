@@ -15,4 +15,5 @@ pub mod net;
 mod runtime;
 pub mod started;
 
+pub use runtime::database;
 pub use runtime::{Addresses, Node, NodeError, StartOptions};

@@ -9,6 +9,7 @@ mod api;
 mod archive;
 mod blocks;
 mod core;
+pub mod database;
 mod error;
 mod evidence;
 mod execution;

@@ -94,11 +94,13 @@ pub enum DomainTag {
     DkgReady,
     /// BLS: a challenge, by which a member proves its share.
     ShareChallenge,
+    /// BLAKE3: a file of headers, certificates and state that was written out of a store.
+    Export,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -143,6 +145,7 @@ impl DomainTag {
         Self::DkgCompletion,
         Self::DkgReady,
         Self::ShareChallenge,
+        Self::Export,
     ];
 
     /// The tag's eight bytes.
@@ -193,6 +196,7 @@ impl DomainTag {
             Self::DkgCompletion => b"dkg-cert",
             Self::DkgReady => b"dkg-redy",
             Self::ShareChallenge => b"shr-prov",
+            Self::Export => b"export\0\0",
         }
     }
 }

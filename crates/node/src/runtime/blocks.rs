@@ -289,7 +289,7 @@ impl Recent {
 const OWN_BATCH: usize = 64;
 
 /// Rounds and authors big-endian, so that byte order is the order of rounds.
-fn block_key(reference: &BlockRef) -> Vec<u8> {
+pub(crate) fn block_key(reference: &BlockRef) -> Vec<u8> {
     let mut key = reference.round.0.to_be_bytes().to_vec();
     key.extend_from_slice(&reference.author.0.to_be_bytes());
     reference.id.encode(&mut key);

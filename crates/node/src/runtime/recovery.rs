@@ -21,6 +21,9 @@ use super::execution;
 use super::shared::Shared;
 use crate::config::Config;
 
+/// File with a line for each misbehaviour that was noticed.
+pub(crate) const EVIDENCE_FILE: &str = "evidence.jsonl";
+
 /// A validator that has read its log, and its ledger.
 pub(crate) struct Recovered {
     pub(crate) validator: Validator,
@@ -50,7 +53,7 @@ pub(crate) fn evidence_file(directory: &Path) -> Result<File, NodeError> {
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(directory.join("evidence.jsonl"))
+        .open(directory.join(EVIDENCE_FILE))
         .map_err(NodeError::system("evidence file"))
 }
 

@@ -49,15 +49,9 @@ pub(crate) fn open<D: Disk>(
     let log_directory = directory.join(LOG_DIRECTORY);
     let disk = log_disk(&log_directory).map_err(unusable)?;
     let no_log = disk.list().map_err(unusable)?.is_empty();
-    let random = store_identity(directory, no_log)?;
-    let id = Blake3::new(DomainTag::Store)
-        .chain(chain)
-        .chain(identity)
-        .chain(random)
-        .finish();
     // The tables are opened first: their lock keeps a second process off the log too.
-    let tables = Tables::open(directory.join(TABLES_FILE), &TablesOptions::new(id))?;
-    let log_created = tables.get(STORE, LOG_CREATED)?.is_some();
+    let (tables, id) = open_tables(directory, chain, identity, no_log)?;
+    let log_created = had_log(&tables)?;
     if no_log && log_created {
         return Err(NodeError::LogMissing {
             path: log_directory,
@@ -95,14 +89,36 @@ pub(crate) fn open<D: Disk>(
     })
 }
 
+/// Opens or creates the tables alone, and tells the store's id.
+pub(crate) fn open_tables(
+    directory: &Path,
+    chain: &ChainId,
+    identity: &IdentityKey,
+    may_create: bool,
+) -> Result<(Tables, [u8; 32]), NodeError> {
+    let random = store_identity(directory, may_create)?;
+    let id = Blake3::new(DomainTag::Store)
+        .chain(chain)
+        .chain(identity)
+        .chain(random)
+        .finish();
+    let tables = Tables::open(directory.join(TABLES_FILE), &TablesOptions::new(id))?;
+    Ok((tables, id))
+}
+
+/// Whether these tables ever had a log beside them.
+pub(crate) fn had_log(tables: &Tables) -> Result<bool, NodeError> {
+    Ok(tables.get(STORE, LOG_CREATED)?.is_some())
+}
+
 /// Reads the random part of the store's identity, or makes it if the store is new.
-fn store_identity(directory: &Path, no_log: bool) -> Result<[u8; 32], NodeError> {
+fn store_identity(directory: &Path, may_create: bool) -> Result<[u8; 32], NodeError> {
     let path = directory.join(IDENTITY_FILE);
     let bad = || NodeError::StoreIdentity { path: path.clone() };
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| bad()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if !no_log {
+            if !may_create {
                 return Err(bad());
             }
             create_identity(directory, &path).map_err(NodeError::system("store identity"))

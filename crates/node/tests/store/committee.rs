@@ -268,7 +268,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    fn new(node: Node) -> Self {
+    pub(crate) fn new(node: Node) -> Self {
         let channel = |address: SocketAddr| {
             Endpoint::from_shared(format!("http://{address}"))
                 .unwrap()

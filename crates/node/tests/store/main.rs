@@ -8,6 +8,7 @@
 
 mod committee;
 mod damage;
+mod database;
 mod disk;
 mod pruning;
 mod restart;
