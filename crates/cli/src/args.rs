@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ceremony;
+mod db;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub(crate) use ceremony::{
     JoinArgs, NewArgs, OrderArgs, ProveArgs, ReadyArgs, RecoverArgs, ReshareCommand,
     RunArgs as CeremonyRunArgs, TranscriptCommand, Until, WhereArgs,
 };
+
+pub(crate) use db::{DbCommand, DbPruneArgs, DbVerifyArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -34,7 +37,8 @@ Exit codes:
  13  sim: a validator panicked
  14  sim: a committee did not go on after everything healed
  15  sim: a promise was broken
- 16  sim: one seed gave two outcomes";
+ 16  sim: one seed gave two outcomes
+ 17  db: a validator runs on the data directory";
 
 /// Operates, checks and measures Quorate validators.
 #[derive(Debug, Parser)]
@@ -81,6 +85,9 @@ pub(crate) enum Command {
     /// Fetches and verifies finality certificates.
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// Checks, prunes, writes out and reads in the data directory of a validator that does not run.
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Shows how a validator is doing.
     Status(StatusArgs),
     /// Measures a committee on this machine.

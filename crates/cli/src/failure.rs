@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     SeedStalled = 14,
     PromiseBroken = 15,
     NotDeterministic = 16,
+    Busy = 17,
 }
 
 /// A failure: its kind, and the story for people.

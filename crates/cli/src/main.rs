@@ -51,6 +51,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Tx(command) => commands::transaction::run(command, &endpoint, json).await,
         Command::Account(command) => commands::account::run(command, &endpoint, json).await,
         Command::Certificate(command) => commands::certificate::run(command, &endpoint, json).await,
+        Command::Db(command) => commands::db::run(command, json),
         Command::Status(args) => commands::status::run(args, &endpoint, json).await,
         Command::Bench(args) => bench::run(args, json).await,
         Command::Sim(args) => commands::sim::run(args, json),

@@ -4,6 +4,7 @@
 
 mod bank;
 mod committee;
+mod db;
 mod devnet;
 mod feeder;
 mod kill;
