@@ -120,7 +120,7 @@ impl Guard {
         // A peer at round R has a quorum at R - 1, and so has this validator once it has come up.
         let reached = quorum_round.forward(2);
         let claims = self.greetings.values();
-        let claims = claims.map(|greeting| greeting.held.max(greeting.round.next()));
+        let claims = claims.map(|greeting| greeting.held.max(greeting.round.forward(1)));
         let counted: Vec<Round> = claims.filter(|claim| *claim <= reached).collect();
         if counted.len() < self.quorum {
             return None;
@@ -217,5 +217,14 @@ mod tests {
                 assert!(bound >= Round(last), "n = {size}, q = {quorum}: {bound}");
             }
         }
+    }
+
+    #[test]
+    fn a_greeting_from_the_end_of_time_does_not_count() {
+        let end = u64::MAX;
+        let mut guard = guard(4, true, &[(4, 4), (end, end), (0, end), (3, 4)]);
+        assert_eq!(guard.open(Round(9)), None);
+        guard.greet(ValidatorIndex(2), greeting(4, 5));
+        assert_eq!(guard.open(Round(9)), Some(Round(6)));
     }
 }
