@@ -8,15 +8,14 @@ use quorate_types::{
     Signature, ValidatorIndex,
 };
 
-use crate::failure::Violation;
-use crate::options::Behaviour;
+use crate::failure::{Refusal, Violation};
 use crate::setup::Setup;
 
 /// What the honest validators of one world agree on so far. The first to say something binds all others, and itself
 /// after a restart.
 #[derive(Debug)]
 pub(crate) struct Checker {
-    behaviours: Vec<Behaviour>,
+    honest: Vec<bool>,
     commits: BTreeMap<Height, (BlockRef, u64, Vec<BlockId>)>,
     headers: BTreeMap<Height, HeaderHash>,
     certificates: BTreeMap<Height, Signature>,
@@ -33,13 +32,13 @@ pub(crate) struct Checker {
 
 impl Checker {
     /// `unique_transactions`: no client sends the same bytes twice.
-    pub(crate) fn new(behaviours: &[Behaviour], unique_transactions: bool) -> Self {
+    pub(crate) fn new(honest: Vec<bool>, unique_transactions: bool) -> Self {
         Self {
-            behaviours: behaviours.to_vec(),
             commits: BTreeMap::new(),
             headers: BTreeMap::new(),
             certificates: BTreeMap::new(),
-            certified: vec![Height(0); behaviours.len()],
+            certified: vec![Height(0); honest.len()],
+            honest,
             own_blocks: BTreeMap::new(),
             shares: BTreeMap::new(),
             ordered: BTreeSet::new(),
@@ -71,8 +70,19 @@ impl Checker {
         self.violation.get_or_insert(violation);
     }
 
-    fn is_honest(&self, validator: ValidatorIndex) -> bool {
-        self.behaviours[validator.position()] == Behaviour::Honest
+    pub(crate) fn is_honest(&self, validator: ValidatorIndex) -> bool {
+        self.honest[validator.position()]
+    }
+
+    /// A validator refused for good what another sent.
+    pub(crate) fn refused(&mut self, at: ValidatorIndex, from: ValidatorIndex, why: Refusal) {
+        if self.is_honest(at) && self.is_honest(from) {
+            self.report(Violation::HonestRefused {
+                validator: at,
+                from,
+                why,
+            });
+        }
     }
 
     pub(crate) fn commit(&mut self, at: ValidatorIndex, commit: &Commit) {

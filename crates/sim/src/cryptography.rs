@@ -32,7 +32,7 @@ impl HashKeys {
         }
     }
 
-    fn identity(&self, author: ValidatorIndex, digest: &[u8; 32]) -> IdentitySignature {
+    pub(crate) fn identity(&self, author: ValidatorIndex, digest: &[u8; 32]) -> IdentitySignature {
         IdentitySignature(self.keyed(b"identity", Some(author), digest))
     }
 

@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use quorate_types::{
     Block, BlockRef, Certificate, FinalityShare, Height, Round, Timestamp, ValidatorIndex,
 };
@@ -12,8 +13,12 @@ use quorate_validator::Job;
 /// What one validator sends another.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    /// A block: streamed by its author, or the answer to a fetch.
+    /// A block on its author's stream.
     Block(Arc<Block>),
+    /// A block that was asked for.
+    Answer(Arc<Block>),
+    /// What may be a block, on the sender's stream: liars send it.
+    Bytes(Bytes),
     Share(FinalityShare),
     Certificate(Arc<Certificate>),
     /// Asks for blocks.
@@ -52,6 +57,8 @@ pub(crate) enum Event {
     Restart { at: ValidatorIndex, boot: u64 },
     /// The next fault is due.
     Fault,
+    /// The scheduler lets a message go.
+    Release(u64),
     /// A fault ends.
     Mend(Mend),
     /// The next client comes.
@@ -70,7 +77,7 @@ pub(crate) enum Internal {
     Job {
         job: Job,
         /// The payload of a proposal.
-        payload: Vec<bytes::Bytes>,
+        payload: Vec<Bytes>,
     },
     /// The executor is done with what is first in its queue.
     Executed,

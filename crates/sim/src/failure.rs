@@ -75,6 +75,16 @@ pub enum Violation {
         /// The evidence.
         evidence: Evidence,
     },
+    /// What an honest validator had sent was refused as if it were a lie.
+    #[error("validator {validator} refuses what the honest {from} sent: {why}")]
+    HonestRefused {
+        /// Who refuses.
+        validator: ValidatorIndex,
+        /// Who sent it.
+        from: ValidatorIndex,
+        /// Why.
+        why: Refusal,
+    },
     /// A transaction was ordered twice although its client sent it once.
     #[error(
         "I9: {block:?}, output at height {height}, carries a transaction that was ordered before"
@@ -132,6 +142,29 @@ pub enum Violation {
         height: Height,
         /// What the ledger says.
         error: quorate_ledger::LedgerError,
+    },
+}
+
+/// Why something that was sent as a block was refused for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is no block.
+    #[error(transparent)]
+    Encoding(#[from] quorate_types::CodecError),
+    /// It breaks a rule.
+    #[error(transparent)]
+    Rule(#[from] quorate_consensus::BlockError),
+    /// It is another's block on the sender's stream.
+    #[error("block of {author} on another's stream")]
+    Foreign {
+        /// The block's author.
+        author: ValidatorIndex,
+    },
+    /// It is an answer to nothing.
+    #[error("nobody asked for block {block:?}")]
+    Unasked {
+        /// The block.
+        block: BlockRef,
     },
 }
 

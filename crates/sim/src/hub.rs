@@ -1,8 +1,9 @@
 //! What all validators of a world share: clock, queue, network, chance, and those who watch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use quorate_types::{Timestamp, ValidatorIndex};
+use quorate_types::{BlockRef, Evidence, Timestamp, ValidatorIndex};
 
 use crate::checker::Checker;
 use crate::dice::Dice;
@@ -10,14 +11,17 @@ use crate::event::{Event, Internal, Message, Queue};
 use crate::mix::Mix;
 use crate::network::Network;
 use crate::options::DriverFault;
+use crate::schedule::{Held, Scheduler};
 use crate::setup::Setup;
 use crate::trace::Trace;
 
 /// Everything but the validators.
 pub(crate) struct Hub {
+    pub(crate) seed: u64,
     pub(crate) now: Timestamp,
     pub(crate) queue: Queue,
     pub(crate) network: Network,
+    pub(crate) scheduler: Scheduler,
     pub(crate) dice: Dice,
     pub(crate) mix: Mix,
     pub(crate) setup: Arc<Setup>,
@@ -28,6 +32,8 @@ pub(crate) struct Hub {
     pub(crate) driver_fault: Option<DriverFault>,
     /// How often each validator has been started.
     pub(crate) boots: Vec<u64>,
+    /// Who asked whom for what. A request may outlive the boot that made it, and its answer comes to the next one.
+    pub(crate) asked: BTreeSet<(ValidatorIndex, ValidatorIndex, BlockRef)>,
     /// Whether the faults are over.
     pub(crate) healed: bool,
 }
@@ -46,6 +52,26 @@ pub(crate) struct Counters {
     pub(crate) forgotten: u64,
     pub(crate) filled: u64,
     pub(crate) damaged: u64,
+    /// Messages that the scheduler held back.
+    pub(crate) held_back: u64,
+    /// Blocks that honest validators refused, or bytes that are none.
+    pub(crate) refused: u64,
+    /// Evidence that honest validators have, by kind.
+    pub(crate) equivocations: u64,
+    pub(crate) bad_coin_shares: u64,
+    pub(crate) bad_finality_shares: u64,
+}
+
+impl Counters {
+    /// An honest validator has evidence.
+    pub(crate) const fn count_evidence(&mut self, evidence: &Evidence) {
+        let counter = match evidence {
+            Evidence::Equivocation { .. } => &mut self.equivocations,
+            Evidence::BadCoinShare { .. } => &mut self.bad_coin_shares,
+            Evidence::BadFinalityShare { .. } => &mut self.bad_finality_shares,
+        };
+        *counter += 1;
+    }
 }
 
 impl Hub {
@@ -69,9 +95,41 @@ impl Hub {
     pub(crate) fn send(&mut self, from: ValidatorIndex, to: ValidatorIndex, message: Message) {
         let boot = self.boots[to.position()];
         if self.network.duplicates(&self.mix, &mut self.dice) {
-            self.transmit(from, to, boot, message.clone());
+            self.transmit_or_hold(from, to, boot, message.clone());
         }
-        self.transmit(from, to, boot, message);
+        self.transmit_or_hold(from, to, boot, message);
+    }
+
+    /// Puts one message on its way, to the boot of the receiver that it was sent to, unless the scheduler holds it back.
+    fn transmit_or_hold(
+        &mut self,
+        from: ValidatorIndex,
+        to: ValidatorIndex,
+        boot: u64,
+        message: Message,
+    ) {
+        if self.healed {
+            self.transmit(from, to, boot, message);
+            return;
+        }
+        let highest = self.checker.highest_round();
+        let setup = Arc::clone(&self.setup);
+        let hold = self
+            .scheduler
+            .hold(self.now, highest, (from, to), &message, &setup);
+        let Some(hold) = hold else {
+            self.transmit(from, to, boot, message);
+            return;
+        };
+        self.counters.held_back += 1;
+        let ticket = self.scheduler.keep(Held {
+            from,
+            to,
+            boot,
+            message,
+        });
+        let at = self.now.plus_micros(hold);
+        self.queue.push(at, Event::Release(ticket));
     }
 
     /// Puts one message on its way, to the boot of the receiver that it was sent to.

@@ -12,7 +12,9 @@
 //! - cryptography that takes its time and is answered out of order: one seed in twenty runs the real one, the others
 //!   [`KeyedHashCryptography`];
 //! - clients that send signed transfers, good and bad, or opaque bytes;
-//! - liars ([`Behaviour`]), never more than f.
+//! - liars, never more than f, each with its own ways to lie ([`Behaviour`]). What they send passes through the checks of the
+//!   node; what fails them is refused and counted, and nothing that an honest validator sends ever is;
+//! - a scheduler that looks at the messages and at the round, and delays what matters most ([`Schedule`]).
 //!
 //! Each seed draws its own mix of all that, but for full disks and damaged logs, which have a scenario of their own
 //! ([`Scenario::LyingDisks`]). While things go wrong, safety is checked at every event ([`Violation`] lists the
@@ -29,6 +31,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod behaviour;
 pub mod ceremony;
 mod checker;
 mod clients;
@@ -37,24 +40,28 @@ mod dice;
 mod event;
 mod failure;
 mod hub;
+mod liar;
 mod mix;
 mod network;
 mod options;
 mod process;
 mod report;
 mod runner;
+mod schedule;
 mod setup;
 mod tables;
 mod trace;
 mod world;
 
+pub use behaviour::Behaviour;
 pub use cryptography::{HashKeys, KeyedHashCryptography};
-pub use failure::{Cause, Failure, RestartError, Stall, Violation, Waiting};
+pub use failure::{Cause, Failure, Refusal, RestartError, Stall, Violation, Waiting};
 #[cfg(feature = "mutants")]
 pub use options::DriverFault;
-pub use options::{Behaviour, Scenario, SimOptions};
+pub use options::{Scenario, SimOptions};
 #[cfg(feature = "mutants")]
 pub use quorate_consensus::Mutation;
 pub use report::{Report, Summary};
 pub use runner::{run_seed, run_seeds};
+pub use schedule::Schedule;
 pub use trace::Moment;

@@ -4,11 +4,20 @@ use std::fmt;
 
 use quorate_types::{Execution, RuleParameters};
 
+use crate::behaviour::Behaviour;
 use crate::dice::Dice;
-use crate::options::{Behaviour, Scenario, SimOptions};
+use crate::options::{Scenario, SimOptions};
+use crate::schedule::Schedule;
 
 /// One in so many seeds runs the real cryptography.
 const REAL_CRYPTOGRAPHY_EVERY: u64 = 20;
+
+/// Of a thousand seeds, how many have liars.
+const LIARS: u64 = 450;
+/// In how many ways one of them lies.
+const LIES_OF_ONE: [u64; 6] = [1, 1, 1, 2, 2, 4];
+/// Of a thousand seeds, how many have a scheduler that is after something.
+const HOSTILE_SCHEDULES: u64 = 500;
 
 /// A seed's own mix. All times are in microseconds, all chances in a thousand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +25,9 @@ pub(crate) struct Mix {
     pub(crate) real_cryptography: bool,
     pub(crate) rule: RuleParameters,
     pub(crate) execution: Execution,
-    pub(crate) behaviours: Vec<Behaviour>,
+    /// By validator, how it lies; nothing for the honest.
+    pub(crate) behaviours: Vec<Vec<Behaviour>>,
+    pub(crate) schedule: Schedule,
     /// Bounds of a link's own least one-way delay.
     pub(crate) delay: (u64, u64),
     /// Most that is added to a message's delay.
@@ -99,7 +110,8 @@ impl Mix {
                 gc_depth: *dice.pick(&[16, 24, 40, 64]),
             },
             execution: *dice.pick(&[Execution::Ledger, Execution::Opaque]),
-            behaviours: draw_behaviours(dice, size, faults_max),
+            behaviours: draw_behaviours(seed, size, faults_max),
+            schedule: draw_schedule(seed, size),
             delay: (base, base * *dice.pick(&[1, 2, 4])),
             jitter: base * *dice.pick(&[0, 1, 4]),
             straggle: *dice.pick(&[0, 0, 5, 30]),
@@ -127,8 +139,17 @@ impl Mix {
         }
         mix.shape(options.scenario);
         if let Some(behaviours) = &options.behaviours {
-            mix.behaviours.clone_from(behaviours);
-            mix.behaviours.resize(usize::from(size), Behaviour::Honest);
+            let lies = behaviours.iter().map(|behaviour| match behaviour {
+                Behaviour::Honest => Vec::new(),
+                lie => vec![*lie],
+            });
+            mix.behaviours = lies.collect();
+            mix.behaviours.resize(usize::from(size), Vec::new());
+        }
+        mix.schedule = options.schedule.unwrap_or(mix.schedule);
+        if let Some(rounds) = options.fault_rounds {
+            mix.fault_time = mix.round_micros() * 4 * rounds.max(1);
+            mix.fault_rounds = rounds.max(1);
         }
         mix
     }
@@ -136,7 +157,7 @@ impl Mix {
     /// What the scenario fixes.
     fn shape(&mut self, scenario: Scenario) {
         let none = FaultWeights::default();
-        let round = self.fault_time / self.fault_rounds / 4;
+        let round = self.round_micros();
         match scenario {
             Scenario::Swarm => return,
             Scenario::Calm => {
@@ -199,27 +220,50 @@ impl Mix {
                 self.load_interval = self.load_interval.max(2_000);
             }
         }
-        self.behaviours.fill(Behaviour::Honest);
+        self.behaviours.fill(Vec::new());
+        self.schedule = Schedule::Free;
+    }
+
+    /// How long a round takes when nothing goes wrong, in microseconds.
+    pub(crate) const fn round_micros(&self) -> u64 {
+        self.fault_time / self.fault_rounds / 4
+    }
+
+    /// Whether each validator follows the protocol.
+    pub(crate) fn honest(&self) -> Vec<bool> {
+        self.behaviours.iter().map(Vec::is_empty).collect()
     }
 
     pub(crate) fn liars(&self) -> u16 {
-        let liars = self
-            .behaviours
-            .iter()
-            .filter(|behaviour| **behaviour != Behaviour::Honest);
+        let liars = self.behaviours.iter().filter(|lies| !lies.is_empty());
         u16::try_from(liars.count()).expect("at most n")
     }
 }
 
-fn draw_behaviours(dice: &mut Dice, size: u16, faults_max: u16) -> Vec<Behaviour> {
-    let mut behaviours = vec![Behaviour::Honest; usize::from(size)];
-    if dice.per_mille(250) {
+fn draw_behaviours(seed: u64, size: u16, faults_max: u16) -> Vec<Vec<Behaviour>> {
+    let mut dice = Dice::new(seed, size, "liars");
+    let mut behaviours = vec![Vec::new(); usize::from(size)];
+    if dice.per_mille(LIARS) {
         for _ in 0..dice.between(1, u64::from(faults_max)) {
             let liar = usize::try_from(dice.below(u64::from(size))).expect("below n");
-            behaviours[liar] = Behaviour::Equivocating;
+            for _ in 0..*dice.pick(&LIES_OF_ONE) {
+                let lie = *dice.pick(&Behaviour::LIES);
+                if !behaviours[liar].contains(&lie) {
+                    behaviours[liar].push(lie);
+                }
+            }
         }
     }
     behaviours
+}
+
+fn draw_schedule(seed: u64, size: u16) -> Schedule {
+    let mut dice = Dice::new(seed, size, "schedule");
+    if dice.per_mille(HOSTILE_SCHEDULES) {
+        *dice.pick(&Schedule::HOSTILE)
+    } else {
+        Schedule::Free
+    }
 }
 
 fn draw_weights(dice: &mut Dice) -> FaultWeights {
@@ -243,6 +287,25 @@ fn draw_weights(dice: &mut Dice) -> FaultWeights {
     }
 }
 
+/// Who lies how, for people.
+struct Lies<'a>(&'a [Vec<Behaviour>]);
+
+impl fmt::Display for Lies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let liars = self.0.iter().enumerate();
+        let mut liars = liars.filter(|(_, lies)| !lies.is_empty()).peekable();
+        if liars.peek().is_none() {
+            return f.write_str("no liars");
+        }
+        f.write_str("liars:")?;
+        for (at, lies) in liars {
+            let names: Vec<&str> = lies.iter().map(|lie| lie.name()).collect();
+            write!(f, " v{at:02} ({})", names.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cryptography = if self.real_cryptography {
@@ -252,12 +315,13 @@ impl fmt::Display for Mix {
         };
         write!(
             f,
-            "w = {}, l = {}, G = {}, {:?} execution, {cryptography} cryptography, {} equivocating; delay {}..{} µs + {}, loss {}‰, duplicates {}‰, sync {}..{} µs, load every {} µs; faults every {} µs for up to {} µs: {:?}",
+            "w = {}, l = {}, G = {}, {:?} execution, {cryptography} cryptography, {}, schedule: {}; delay {}..{} µs + {}, loss {}‰, duplicates {}‰, sync {}..{} µs, load every {} µs; faults every {} µs for up to {} µs: {:?}",
             self.rule.wave,
             self.rule.leaders,
             self.rule.gc_depth,
             self.execution,
-            self.liars(),
+            Lies(&self.behaviours),
+            self.schedule.name(),
             self.delay.0,
             self.delay.1,
             self.jitter,

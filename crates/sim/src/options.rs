@@ -5,15 +5,8 @@ use std::ops::Range;
 #[cfg(feature = "mutants")]
 use quorate_consensus::Mutation;
 
-/// How a validator behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Behaviour {
-    /// It follows the protocol; it may crash.
-    #[default]
-    Honest,
-    /// It makes two blocks for most of its slots and sends one to one half of its peers and the other to the other half.
-    Equivocating,
-}
+use crate::behaviour::Behaviour;
+use crate::schedule::Schedule;
 
 /// A deliberate mistake in what surrounds the commit rule of every validator: its driver, its log, its cryptography. Tests
 /// must notice each of them; `docs/invariants.md` says which invariant each breaks.
@@ -64,6 +57,10 @@ pub struct SimOptions {
     pub scenario: Scenario,
     /// Validators, by index, that do not follow the protocol, at most f of them. None: the seed draws them.
     pub behaviours: Option<Vec<Behaviour>>,
+    /// After how many rounds the faults end, at the latest. None: the seed draws it.
+    pub fault_rounds: Option<u64>,
+    /// What the scheduler is after. None: the seed draws it.
+    pub schedule: Option<Schedule>,
     /// A deliberate mistake around every validator's commit rule.
     #[cfg(feature = "mutants")]
     pub driver_fault: Option<DriverFault>,
@@ -103,6 +100,8 @@ impl SimOptions {
             threads: 1,
             scenario: Scenario::Swarm,
             behaviours: None,
+            fault_rounds: None,
+            schedule: None,
             #[cfg(feature = "mutants")]
             driver_fault: None,
             #[cfg(feature = "mutants")]

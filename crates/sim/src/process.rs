@@ -26,7 +26,8 @@ use self::log::LogQueue;
 use crate::event::{Internal, Message};
 use crate::failure::Violation;
 use crate::hub::Hub;
-use crate::options::{Behaviour, DriverFault};
+use crate::liar::Liar;
+use crate::options::DriverFault;
 use crate::tables::{Batch, TablesModel};
 use crate::trace::Kind;
 
@@ -46,7 +47,8 @@ pub(crate) struct Remains {
 /// A running validator.
 pub(crate) struct Process {
     me: ValidatorIndex,
-    behaviour: Behaviour,
+    /// It is not honest.
+    liar: Option<Box<Liar>>,
     validator: Validator,
     pool: Pool,
     disk: MemoryDisk,
@@ -65,8 +67,6 @@ pub(crate) struct Process {
     shares: BTreeMap<Height, FinalityShare>,
     /// Own blocks that may leave.
     own_blocks: BTreeMap<Round, Arc<Block>>,
-    /// A liar's other blocks.
-    twins: BTreeMap<Round, Arc<Block>>,
     /// By author, the highest round held.
     held: Vec<Round>,
     tick: Option<Timestamp>,
@@ -101,9 +101,7 @@ const CLOCK_ORIGIN_MS: u64 = 1_700_000_000_000;
 const CLOCK_SKEW_MS: u64 = 40;
 /// How long executing a commit takes, in microseconds.
 const EXECUTION: (u64, u64) = (20, 400);
-/// Of a liar's blocks, how many of a thousand have a twin.
-const TWINS: u64 = 600;
-/// Of the same, how many have no parents but their author's previous block, where nobody looks.
+/// Of a liar's blocks, how many of a thousand have no parents but their author's previous block, where nobody looks.
 const PARENTLESS: u64 = 500;
 
 impl Process {
@@ -206,6 +204,8 @@ impl Process {
                 hub.counters.fetches += 1;
                 let count = blocks.len() as u64;
                 hub.trace.note(hub.now, Kind::Fetch, self.me, count, &[]);
+                let asked = blocks.iter().map(|block| (self.me, peer, *block));
+                hub.asked.extend(asked);
                 hub.send(self.me, peer, Message::Fetch(Arc::new(blocks)));
             }
             Effect::Compute(job) => self.start_job(job, hub, more),
@@ -241,6 +241,9 @@ impl Process {
             Effect::Evidence(evidence) => {
                 hub.trace.note(hub.now, Kind::Evidence, self.me, 0, &[]);
                 hub.checker.evidence(self.me, &evidence);
+                if self.liar.is_none() {
+                    hub.counters.count_evidence(&evidence);
+                }
             }
             Effect::Amnesia { round } => hub.trace.say(hub.now, Some(self.me), || {
                 format!("learns of an own block of round {round} that it has forgotten")
@@ -283,7 +286,10 @@ impl Process {
         }
         hub.trace
             .note(hub.now, Kind::Compute, self.me, payload.len() as u64, &[]);
-        let takes = hub.draw(hub.mix.job);
+        let mut takes = hub.draw(hub.mix.job);
+        if matches!(job, Job::Coin { .. }) && !hub.healed {
+            takes += hub.scheduler.coin_delay();
+        }
         hub.after(takes, self.me, Internal::Job { job, payload });
     }
 
@@ -293,7 +299,7 @@ impl Process {
         let input = match job {
             Job::Propose { round, mut parents } => {
                 if hub.makes(DriverFault::ParentsUnchecked)
-                    && self.behaviour != Behaviour::Honest
+                    && self.liar.is_some()
                     && !hub.mix.real_cryptography
                     && hub.dice.per_mille(PARENTLESS)
                 {
@@ -301,14 +307,23 @@ impl Process {
                 }
                 let skew = u64::from(self.me.0) * CLOCK_SKEW_MS;
                 let time = CLOCK_ORIGIN_MS + hub.now.0 / 1000 + skew;
+                let parents = match &mut self.liar {
+                    Some(liar) => liar.choose_parents(round, parents, &setup),
+                    None => parents,
+                };
                 let block = cryptography
                     .propose(round, &parents, time, payload)
                     .expect("the engine proposes valid blocks and the pool keeps to the limits");
-                if self.behaviour == Behaviour::Equivocating && hub.dice.per_mille(TWINS) {
-                    let twin = cryptography.propose(round, &parents, time + 1, payload);
-                    let twin = twin.expect("as valid as its sibling").shared();
-                    self.twins.insert(round, twin);
-                }
+                let remade = self
+                    .liar
+                    .as_mut()
+                    .and_then(|liar| liar.remake(&block, &setup, cryptography.as_ref()));
+                let block = match remade {
+                    Some(remade) => cryptography
+                        .recovered_block(Arc::unwrap_or_clone(remade))
+                        .expect("what a liar changes in its block is none of the form"),
+                    None => block,
+                };
                 Input::Built(block)
             }
             job => job

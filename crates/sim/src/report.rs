@@ -1,9 +1,13 @@
 //! What came of seeds, and how it is shown.
 
+use std::collections::BTreeMap;
+
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 
+use crate::behaviour::Behaviour;
 use crate::failure::Failure;
+use crate::schedule::Schedule;
 
 /// What happened in a run that kept all promises.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -28,6 +32,20 @@ pub struct Report {
     pub partitions: u64,
     /// Validators that did not follow the protocol.
     pub liars: u16,
+    /// In which ways, each as often as a liar had it.
+    pub lies: Vec<Behaviour>,
+    /// What the scheduler was after.
+    pub schedule: Schedule,
+    /// Messages that it held back.
+    pub held_back: u64,
+    /// What honest validators got as a block and refused.
+    pub refused: u64,
+    /// Equivocations that honest validators have evidence of, each as often as one has it.
+    pub equivocations: u64,
+    /// The same for coin shares that do not verify.
+    pub bad_coin_shares: u64,
+    /// The same for finality shares and certificates.
+    pub bad_finality_shares: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// Bytes of interrupted writes that recovery cut.
@@ -82,7 +100,7 @@ impl Summary {
             .load_style(UTF8_BORDERS_ONLY)
             .set_header(["", "total", "mean", "least", "most"]);
         type Figure = (&'static str, fn(&Report) -> u64);
-        let figures: [Figure; 15] = [
+        let figures: [Figure; 20] = [
             ("rounds", |report| report.rounds),
             ("commits", |report| report.commits),
             ("certificates", |report| report.certificates),
@@ -93,6 +111,11 @@ impl Summary {
             ("damaged logs", |report| report.damaged),
             ("partitions", |report| report.partitions),
             ("liars", |report| u64::from(report.liars)),
+            ("blocks refused", |report| report.refused),
+            ("equivocations shown", |report| report.equivocations),
+            ("bad coin shares", |report| report.bad_coin_shares),
+            ("bad finality shares", |report| report.bad_finality_shares),
+            ("messages held back", |report| report.held_back),
             ("checkpoints", |report| report.checkpoints),
             ("torn bytes", |report| report.torn_bytes),
             ("fetches", |report| report.fetches),
@@ -124,6 +147,10 @@ impl Summary {
         let mut text = format!(
             "{table}\n{passed} seeds passed, {real} of them with real cryptography; {failed} failed"
         );
+        let lies = self.reports.iter().flat_map(|report| &report.lies);
+        text.push_str(&counts("liars", lies.map(|lie| lie.name())));
+        let schedules = self.reports.iter().map(|report| report.schedule.name());
+        text.push_str(&counts("schedules", schedules));
         for failure in &self.failures {
             text.push_str(&format!(
                 "\n{failure}\n  replay: {}",
@@ -132,6 +159,22 @@ impl Summary {
         }
         text
     }
+}
+
+/// A line that says how often each name occurs; nothing if there is none.
+fn counts(what: &str, names: impl Iterator<Item = &'static str>) -> String {
+    let mut counts = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_insert(0u64) += 1;
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    format!("\n{what}: {}", counts.join(", "))
 }
 
 impl Failure {

@@ -6,8 +6,8 @@ use quorate_consensus::Options;
 use quorate_crypto::dealer::deal;
 use quorate_crypto::{GroupKey, IdentitySecret};
 use quorate_types::{
-    Allocation, AssetId, Certificate, Committee, Execution, Genesis, GenesisAsset, Member, ShardId,
-    ThresholdKey, ValidatorIndex,
+    Allocation, AssetId, Certificate, Committee, DomainTag, Execution, Genesis, GenesisAsset,
+    IdentitySignature, Member, Round, ShardId, Signature, ThresholdKey, ValidatorIndex,
 };
 use quorate_validator::{BlsCryptography, Cryptography};
 
@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) cryptography: Vec<Arc<dyn Cryptography>>,
     pub(crate) accounts: Vec<IdentitySecret>,
     verifier: CertificateVerifier,
+    /// The seeds of the members' identities, from which liars sign what no honest validator would.
+    identities: Vec<[u8; 32]>,
 }
 
 enum CertificateVerifier {
@@ -44,7 +46,9 @@ impl Setup {
     pub(crate) fn new(seed: u64, options: &SimOptions, mix: &Mix) -> Self {
         let size = options.validators;
         let mut dice = Dice::new(seed, size, "keys");
-        let mut identities = secrets(&mut dice, usize::from(size));
+        let seeds: Vec<[u8; 32]> = (0..size).map(|_| dice.bytes()).collect();
+        let mut identities: Vec<IdentitySecret> =
+            seeds.iter().map(IdentitySecret::from_bytes).collect();
         let accounts = secrets(&mut dice, ACCOUNTS);
         let quorum = size - (size - 1) / 3;
         let dealt = mix
@@ -94,6 +98,32 @@ impl Setup {
             cryptography,
             accounts,
             verifier,
+            identities: seeds,
+        }
+    }
+
+    /// Signs a block as its author, whatever is in it.
+    pub(crate) fn sign_block(
+        &self,
+        author: ValidatorIndex,
+        digest: &[u8; 32],
+    ) -> IdentitySignature {
+        match &self.verifier {
+            CertificateVerifier::Bls(_) => {
+                let identity = IdentitySecret::from_bytes(&self.identities[author.position()]);
+                identity.sign(DomainTag::BlockSignature, digest)
+            }
+            CertificateVerifier::Hash(keys) => keys.identity(author, digest),
+        }
+    }
+
+    /// The coin of a round before anybody can know it. None: not even the world can tell, for the cryptography is real.
+    pub(crate) fn coin(&self, round: Round) -> Option<Signature> {
+        match &self.verifier {
+            CertificateVerifier::Bls(_) => None,
+            CertificateVerifier::Hash(keys) => {
+                Some(keys.group_signature(&self.committee.coin_message(round)))
+            }
         }
     }
 

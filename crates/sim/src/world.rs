@@ -19,9 +19,10 @@ use crate::failure::{Cause, Stall, Violation, Waiting};
 use crate::hub::{Counters, Hub};
 use crate::mix::Mix;
 use crate::network::Network;
-use crate::options::{Behaviour, SimOptions};
+use crate::options::SimOptions;
 use crate::process::{Process, Remains};
 use crate::report::Report;
+use crate::schedule::{Held, Scheduler};
 use crate::setup::Setup;
 use crate::trace::{Kind, Timeline, Trace};
 
@@ -74,16 +75,19 @@ impl World {
         let hub = Hub {
             now: Timestamp(0),
             queue: Queue::default(),
+            seed,
             network,
+            scheduler: Scheduler::new(seed, &mix, &setup.committee),
             dice,
             setup,
-            checker: Checker::new(&mix.behaviours, unique),
+            checker: Checker::new(mix.honest(), unique),
             mix,
             trace: Trace::new(timeline),
             counters: Counters::default(),
             #[cfg(feature = "mutants")]
             driver_fault: options.driver_fault,
             boots: vec![0; usize::from(size)],
+            asked: BTreeSet::new(),
             healed: false,
         };
         let nodes = (0..size).map(|_| Node::Down(Box::default())).collect();
@@ -148,6 +152,17 @@ impl World {
                 if self.healed.is_none() {
                     self.fault();
                     self.schedule_fault();
+                }
+            }
+            Event::Release(ticket) => {
+                if let Some(held) = self.hub.scheduler.release(ticket) {
+                    let Held {
+                        from,
+                        to,
+                        boot,
+                        message,
+                    } = held;
+                    self.hub.transmit(from, to, boot, message);
                 }
             }
             Event::Mend(mend) => self.mend(mend),
@@ -295,6 +310,15 @@ impl World {
         for (from, to, boot, message) in self.hub.network.heal() {
             self.hub.transmit(from, to, boot, message);
         }
+        for (_, held) in self.hub.scheduler.release_all() {
+            let Held {
+                from,
+                to,
+                boot,
+                message,
+            } = held;
+            self.hub.transmit(from, to, boot, message);
+        }
         let mut highest = Height(0);
         for at in self.hub.setup.committee.indices() {
             if let Node::Up(process) = &mut self.nodes[at.position()] {
@@ -329,7 +353,7 @@ impl World {
     }
 
     fn is_honest(&self, at: ValidatorIndex) -> bool {
-        self.hub.mix.behaviours[at.position()] == Behaviour::Honest
+        self.hub.mix.behaviours[at.position()].is_empty()
     }
 
     /// Whether every honest validator has certified the target, and all that clients are owed is ordered.
@@ -403,6 +427,13 @@ impl World {
             crashes: counters.crashes,
             partitions: counters.partitions,
             liars: self.hub.mix.liars(),
+            lies: self.hub.mix.behaviours.concat(),
+            schedule: self.hub.mix.schedule,
+            held_back: counters.held_back,
+            refused: counters.refused,
+            equivocations: counters.equivocations,
+            bad_coin_shares: counters.bad_coin_shares,
+            bad_finality_shares: counters.bad_finality_shares,
             checkpoints: counters.checkpoints,
             torn_bytes: counters.torn_bytes,
             fetches: counters.fetches,
@@ -422,7 +453,8 @@ impl World {
 /// What the trace notes of a message.
 fn summary(message: &Message) -> (u64, [u8; 32]) {
     match message {
-        Message::Block(block) => (block.round().0, block.reference().id.0),
+        Message::Block(block) | Message::Answer(block) => (block.round().0, block.reference().id.0),
+        Message::Bytes(bytes) => (bytes.len() as u64, [4; 32]),
         Message::Share(share) => (share.height.0, share.header_hash.0),
         Message::Certificate(certificate) => (certificate.header.height.0, [1; 32]),
         Message::Fetch(blocks) => (blocks.len() as u64, [2; 32]),

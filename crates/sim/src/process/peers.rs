@@ -1,14 +1,19 @@
 //! What peers say, and what they are told.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use quorate_types::{Block, BlockRef, FinalityShare, Height, Round, ValidatorIndex};
+use quorate_types::{Block, BlockRef, Certificate, FinalityShare, Height, Round, ValidatorIndex};
 use quorate_validator::{Greeting, Input};
 
 use super::Process;
 use crate::event::{Event, Message};
+use crate::failure::Refusal;
 use crate::hub::Hub;
+use crate::liar::Sight;
 use crate::options::DriverFault;
+use crate::setup::Setup;
 use crate::trace::Kind;
 
 /// How long a stream whose next block is too far ahead is left alone, in microseconds.
@@ -17,7 +22,12 @@ const UNREAD_FOR: u64 = 20_000;
 impl Process {
     pub(crate) fn deliver(&mut self, from: ValidatorIndex, message: Message, hub: &mut Hub) {
         match message {
-            Message::Block(block) => self.receive_block(from, block, hub),
+            Message::Block(block) => self.receive_streamed(from, block, hub),
+            Message::Answer(block) => self.receive_answer(from, block, hub),
+            Message::Bytes(bytes) => match Block::decode(bytes) {
+                Ok(block) => self.receive_streamed(from, Arc::new(block), hub),
+                Err(error) => self.refuse(from, error.into(), hub),
+            },
             Message::Share(share) => self.step(Input::Share { from, share }, hub),
             Message::Certificate(certificate) => {
                 let certificate = (*certificate).clone();
@@ -25,8 +35,8 @@ impl Process {
             }
             Message::Fetch(blocks) => {
                 for reference in blocks.iter() {
-                    if let Some(block) = self.find_block(reference) {
-                        hub.send(self.me, from, Message::Block(block));
+                    if let Some(answer) = self.answer(reference, hub) {
+                        hub.send(self.me, from, answer);
                     }
                 }
             }
@@ -44,6 +54,35 @@ impl Process {
                 self.stream_again(from, certified, held, hub);
             }
         }
+        self.speak_late(hub);
+    }
+
+    /// A block of the sender's own stream: it must be the author.
+    fn receive_streamed(&mut self, from: ValidatorIndex, block: Arc<Block>, hub: &mut Hub) {
+        let author = block.author();
+        if author != from {
+            self.refuse(from, Refusal::Foreign { author }, hub);
+            return;
+        }
+        self.receive_block(from, block, hub);
+    }
+
+    /// A block that must have been asked for.
+    fn receive_answer(&mut self, from: ValidatorIndex, block: Arc<Block>, hub: &mut Hub) {
+        let reference = block.reference();
+        if !hub.asked.contains(&(self.me, from, reference)) {
+            self.refuse(from, Refusal::Unasked { block: reference }, hub);
+            return;
+        }
+        self.receive_block(from, block, hub);
+    }
+
+    fn refuse(&self, from: ValidatorIndex, why: Refusal, hub: &mut Hub) {
+        hub.trace.say(hub.now, Some(self.me), || {
+            format!("refuses what {from} sent: {why}")
+        });
+        hub.counters.refused += u64::from(self.liar.is_none());
+        hub.checker.refused(self.me, from, why);
     }
 
     fn receive_block(&mut self, from: ValidatorIndex, block: Arc<Block>, hub: &mut Hub) {
@@ -60,10 +99,34 @@ impl Process {
             hub.queue.push(hub.now.plus_micros(UNREAD_FOR), event);
             return;
         }
+        if let Some(liar) = &mut self.liar {
+            liar.hear(&block);
+        }
         let setup = Arc::clone(&hub.setup);
-        let verified = setup.cryptography(self.me).verify_block((*block).clone());
-        let block = verified.expect("nobody forges blocks in this world");
-        self.step(Input::Block { from, block }, hub);
+        match setup.cryptography(self.me).verify_block((*block).clone()) {
+            Ok(block) => self.step(Input::Block { from, block }, hub),
+            Err(error) => self.refuse(from, error.into(), hub),
+        }
+    }
+
+    /// The answer to a peer that asks for a block.
+    fn answer(&mut self, asked: &BlockRef, hub: &Hub) -> Option<Message> {
+        let truth = self.find_block(asked);
+        let setup = Arc::clone(&hub.setup);
+        let sight = sight(&setup, hub, &self.own_blocks, &self.certificates);
+        match &mut self.liar {
+            Some(liar) => liar.answer(asked, truth, &sight),
+            None => truth.map(Message::Answer),
+        }
+    }
+
+    /// A liar sends what it has held back for long enough.
+    fn speak_late(&mut self, hub: &mut Hub) {
+        let highest = hub.checker.highest_round();
+        let letters = self.liar.as_mut().map(|liar| liar.release(highest));
+        for (peer, message) in letters.into_iter().flatten() {
+            hub.send(self.me, peer, message);
+        }
     }
 
     /// A block from memory or from the log.
@@ -75,11 +138,6 @@ impl Process {
         if let Some(block) = self.validator.block(reference) {
             return Some(block.shared());
         }
-        if let Some(twin) = self.twins.get(&reference.round)
-            && twin.reference() == *reference
-        {
-            return Some(Arc::clone(twin));
-        }
         let position = self.positions.get(reference)?;
         let record = self
             .wal
@@ -90,12 +148,16 @@ impl Process {
     }
 
     /// Tells a peer what is missing here.
-    pub(super) fn greet(&self, peer: ValidatorIndex, answer: bool, hub: &mut Hub) {
+    pub(super) fn greet(&mut self, peer: ValidatorIndex, answer: bool, hub: &mut Hub) {
         let hello = Message::Hello {
             certified: self.validator.finality().certified,
             held: self.held[peer.position()],
             round: self.validator.status().round,
             answer,
+        };
+        let hello = match &mut self.liar {
+            Some(liar) => liar.change_greeting(hello),
+            None => hello,
         };
         let restarted = hub.boots[self.me.position()] > 1;
         if !(restarted && hub.makes(DriverFault::NoGreeting)) {
@@ -110,20 +172,24 @@ impl Process {
         held: Round,
         hub: &mut Hub,
     ) {
+        let liar = self.liar.as_deref();
+        let withholds = |round| liar.is_some_and(|liar| liar.withholds(peer, round));
         let blocks: Vec<Arc<Block>> = self
             .own_blocks
-            .range(held.next()..)
+            .range((Bound::Excluded(held), Bound::Unbounded))
+            .filter(|(round, _)| !withholds(**round))
             .map(|(_, block)| Arc::clone(block))
             .collect();
         for block in blocks {
             hub.checker.own_block(block.reference());
             hub.send(self.me, peer, Message::Block(block));
         }
-        for (_, certificate) in self.certificates.range(certified.next()..) {
+        let above = (Bound::Excluded(certified), Bound::Unbounded);
+        for (_, certificate) in self.certificates.range(above) {
             let message = Message::Certificate(Arc::clone(certificate));
             hub.send(self.me, peer, message);
         }
-        for (_, share) in self.shares.range(certified.next()..) {
+        for (_, share) in self.shares.range(above) {
             hub.send(self.me, peer, Message::Share(*share));
         }
     }
@@ -138,13 +204,19 @@ impl Process {
             format!("sends its block of round {round}: {parents} parents, {payload} transactions")
         });
         hub.checker.own_block(reference);
-        let twin = self.twins.get(&round).cloned();
-        for peer in hub.peers(self.me) {
-            let other = twin.as_ref().filter(|_| hub.dice.per_mille(500));
-            let sent = Arc::clone(other.unwrap_or(&block));
-            hub.send(self.me, peer, Message::Block(sent));
+        self.own_blocks.insert(round, Arc::clone(&block));
+        let setup = Arc::clone(&hub.setup);
+        let sight = sight(&setup, hub, &self.own_blocks, &self.certificates);
+        let letters = match &mut self.liar {
+            Some(liar) => liar.tell(&block, &sight),
+            None => {
+                let message = |peer| (peer, Message::Block(Arc::clone(&block)));
+                hub.peers(self.me).map(message).collect()
+            }
+        };
+        for (peer, message) in letters {
+            hub.send(self.me, peer, message);
         }
-        self.own_blocks.insert(round, block);
     }
 
     pub(super) fn send_share(&mut self, share: FinalityShare, hub: &mut Hub) {
@@ -157,11 +229,31 @@ impl Process {
             &share.header_hash.0,
         );
         hub.checker.share(self.me, &share);
+        let setup = Arc::clone(&hub.setup);
+        let share = match &mut self.liar {
+            Some(liar) => liar.change_share(share, setup.cryptography(self.me).as_ref()),
+            None => share,
+        };
         for peer in hub.peers(self.me) {
             hub.send(self.me, peer, Message::Share(share));
         }
         if height > self.validator.finality().certified {
             self.shares.insert(height, share);
         }
+    }
+}
+
+/// What a liar can look at.
+const fn sight<'a>(
+    setup: &'a Setup,
+    hub: &Hub,
+    own_blocks: &'a BTreeMap<Round, Arc<Block>>,
+    certificates: &'a BTreeMap<Height, Arc<Certificate>>,
+) -> Sight<'a> {
+    Sight {
+        setup,
+        highest: hub.checker.highest_round(),
+        own_blocks,
+        certificates,
     }
 }

@@ -15,6 +15,7 @@ use super::log::LogQueue;
 use super::{Process, Remains, Unsaved};
 use crate::failure::RestartError;
 use crate::hub::Hub;
+use crate::liar::Liar;
 use crate::options::DriverFault;
 use crate::tables::Content;
 
@@ -56,7 +57,7 @@ impl Process {
         let size = usize::from(setup.committee.size());
         let mut process = Self {
             me,
-            behaviour: hub.mix.behaviours[me.position()],
+            liar: liar(me, hub),
             validator: Validator::new(&setup.committee, me, setup.options, resume),
             pool: Pool::new(PoolLimits::default()),
             disk,
@@ -71,7 +72,6 @@ impl Process {
             certificates,
             shares: BTreeMap::new(),
             own_blocks: BTreeMap::new(),
-            twins: BTreeMap::new(),
             held: vec![Round(0); size],
             tick: None,
             fuse: None,
@@ -166,6 +166,14 @@ impl Process {
             )
         });
     }
+}
+
+/// The liar that a validator is, if the seed has drawn it.
+fn liar(me: ValidatorIndex, hub: &Hub) -> Option<Box<Liar>> {
+    let lies = &hub.mix.behaviours[me.position()];
+    let boot = hub.boots[me.position()];
+    let liar = || Liar::new(me, lies, hub.seed, boot, &hub.setup);
+    (!lies.is_empty()).then(|| Box::new(liar()))
 }
 
 fn open_log(
