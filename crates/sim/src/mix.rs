@@ -12,7 +12,9 @@ use crate::schedule::Schedule;
 /// One in so many seeds runs the real cryptography.
 const REAL_CRYPTOGRAPHY_EVERY: u64 = 20;
 
-/// Of a thousand seeds, how many have liars.
+/// Of a thousand seeds, how many have validators that equivocate, whatever else is drawn.
+const EQUIVOCATORS: u64 = 250;
+/// Of a thousand seeds, how many have liars of all kinds.
 const LIARS: u64 = 450;
 /// In how many ways one of them lies.
 const LIES_OF_ONE: [u64; 6] = [1, 1, 1, 2, 2, 4];
@@ -110,7 +112,7 @@ impl Mix {
                 gc_depth: *dice.pick(&[16, 24, 40, 64]),
             },
             execution: *dice.pick(&[Execution::Ledger, Execution::Opaque]),
-            behaviours: draw_behaviours(seed, size, faults_max),
+            behaviours: draw_behaviours(dice, seed, size, faults_max),
             schedule: draw_schedule(seed, size),
             delay: (base, base * *dice.pick(&[1, 2, 4])),
             jitter: base * *dice.pick(&[0, 1, 4]),
@@ -240,17 +242,34 @@ impl Mix {
     }
 }
 
-fn draw_behaviours(seed: u64, size: u16, faults_max: u16) -> Vec<Vec<Behaviour>> {
-    let mut dice = Dice::new(seed, size, "liars");
+fn draw_behaviours(dice: &mut Dice, seed: u64, size: u16, faults_max: u16) -> Vec<Vec<Behaviour>> {
     let mut behaviours = vec![Vec::new(); usize::from(size)];
-    if dice.per_mille(LIARS) {
+    let draw_liar = |dice: &mut Dice| {
+        let liar = dice.below(u64::from(size));
+        usize::try_from(liar).expect("below n")
+    };
+    // The lie that costs most has its own share of the seeds.
+    if dice.per_mille(EQUIVOCATORS) {
         for _ in 0..dice.between(1, u64::from(faults_max)) {
-            let liar = usize::try_from(dice.below(u64::from(size))).expect("below n");
-            for _ in 0..*dice.pick(&LIES_OF_ONE) {
-                let lie = *dice.pick(&Behaviour::LIES);
-                if !behaviours[liar].contains(&lie) {
-                    behaviours[liar].push(lie);
-                }
+            behaviours[draw_liar(dice)] = vec![Behaviour::Equivocating];
+        }
+    }
+    let mut dice = Dice::new(seed, size, "liars");
+    if !dice.per_mille(LIARS) {
+        return behaviours;
+    }
+    let mut liars: Vec<usize> = (0..usize::from(size))
+        .filter(|at| !behaviours[*at].is_empty())
+        .collect();
+    if liars.is_empty() {
+        let count = dice.between(1, u64::from(faults_max));
+        liars.extend((0..count).map(|_| draw_liar(&mut dice)));
+    }
+    for liar in liars {
+        for _ in 0..*dice.pick(&LIES_OF_ONE) {
+            let lie = *dice.pick(&Behaviour::LIES);
+            if !behaviours[liar].contains(&lie) {
+                behaviours[liar].push(lie);
             }
         }
     }

@@ -15,7 +15,6 @@ use crate::cryptography::{HashKeys, KeyedHashCryptography};
 use crate::dice::Dice;
 use crate::mix::Mix;
 #[cfg(feature = "mutants")]
-use crate::options::Behaviour;
 use crate::options::SimOptions;
 
 /// The one asset of simulated chains.
@@ -84,7 +83,7 @@ impl Setup {
                 let one = one.expect("real identity keys parse");
                 #[cfg(feature = "mutants")]
                 let one = {
-                    let liar = mix.behaviours[me.position()] != Behaviour::Honest;
+                    let liar = !mix.behaviours[me.position()].is_empty();
                     one.with_mistake(options.driver_fault, liar)
                 };
                 cryptography.push(Arc::new(one));
