@@ -14,7 +14,6 @@ use quorate_validator::{BlsCryptography, Cryptography};
 use crate::cryptography::{HashKeys, KeyedHashCryptography};
 use crate::dice::Dice;
 use crate::mix::Mix;
-#[cfg(feature = "mutants")]
 use crate::options::SimOptions;
 
 /// The one asset of simulated chains.
