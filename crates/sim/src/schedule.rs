@@ -63,6 +63,8 @@ const STARVED_ROUNDS: u64 = 30;
 const COIN_ROUNDS: u64 = 8;
 /// Over how many rounds the length of a round is measured.
 const MEASURED_ROUNDS: usize = 16;
+/// How long rounds are, in microseconds, while validators have nothing to order.
+const IDLE_ROUND: u64 = 100_000;
 /// How many ways of falling apart there are in one world.
 const CUTS: usize = 8;
 
@@ -221,7 +223,7 @@ impl Scheduler {
             return self.nominal;
         };
         let micros = now.micros_since(*at) / (last.0 - first.0).max(1);
-        micros.clamp(self.nominal / 4, 3 * self.nominal)
+        micros.clamp(self.nominal / 4, 3 * self.nominal.max(IDLE_ROUND))
     }
 
     /// Keeps a message; the ticket to have it back with.
