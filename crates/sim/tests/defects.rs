@@ -73,10 +73,7 @@ fn a_slot_judged_by_one_twin_forks() {
 
 #[test]
 fn an_anchor_one_round_too_early_forks() {
-    let cause = with_mutation(
-        Mutation::AnchorTooEarly,
-        SimOptions::new(4, 100..100 + SEEDS),
-    );
+    let cause = with_mutation(Mutation::AnchorTooEarly, liar());
     assert!(is_fork(&cause), "{cause:?}");
 }
 
