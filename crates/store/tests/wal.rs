@@ -535,3 +535,19 @@ fn the_real_disk_keeps_the_log_private_and_readable_from_other_threads() {
     );
     assert!(OsDisk::open(path.join("below a file")).is_err());
 }
+
+#[test]
+fn a_position_past_the_end_allocates_nothing() {
+    let (disk, positions) = written(&[&[b"a"]]);
+    let (wal, ..) = open(&disk).unwrap();
+    let mut largest = positions[0];
+    largest.len = RECORD_BYTES_MAX;
+    let mut beyond = positions[0];
+    beyond.offset = u64::MAX;
+    for position in [largest, beyond] {
+        let found = allocation_counter::measure(|| {
+            assert_eq!(wal.read(position), Err(WalError::NoSuchRecord(position)));
+        });
+        assert!(found.bytes_total < 1024, "{} bytes", found.bytes_total);
+    }
+}

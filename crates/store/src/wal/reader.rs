@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::format::{RECORD_HEADER_BYTES, SegmentKey};
 use super::recovery::payload;
 use super::types::{Position, RECORD_BYTES_MAX, Record, WalError};
-use super::{as_u32, as_usize};
+use super::{as_u32, as_u64, as_usize};
 use crate::disk::{DiskError, DiskFile};
 
 /// Reads durable records by position, from any thread. Clones share the list of segments with the writer.
@@ -36,7 +36,14 @@ impl<F: DiskFile> WalReader<F> {
         let file = self
             .file(position.segment)
             .ok_or(WalError::NoSuchRecord(position))?;
-        let mut bytes = vec![0; RECORD_HEADER_BYTES + as_usize(position.len.into())];
+        // A position may come from a damaged table: nothing is allocated for what the file cannot hold.
+        let total = RECORD_HEADER_BYTES + as_usize(position.len.into());
+        let length = file.length()?;
+        let end = position.offset.checked_add(as_u64(total));
+        if end.is_none_or(|end| end > length) {
+            return Err(WalError::NoSuchRecord(position));
+        }
+        let mut bytes = vec![0; total];
         match file.read_at(position.offset, &mut bytes) {
             Err(DiskError::PastEnd) => return Err(WalError::NoSuchRecord(position)),
             read => read?,
