@@ -274,6 +274,7 @@ impl Consensus {
             committed_height: self.height,
             held_blocks: self.dag.held(),
             waiting_blocks: self.intake.waiting_count(),
+            waiting_bytes: self.intake.waiting_bytes(),
             missing_blocks: self.fetcher.len(),
             unreferenced_twins: self.intake.twin_count(),
             refused: self.counters.refused,

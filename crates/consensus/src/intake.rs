@@ -16,13 +16,13 @@ pub(crate) struct Intake {
     pending_per_author_max: usize,
     /// Bytes of one author's waiting blocks, at most.
     pending_bytes_per_author_max: usize,
-    twins_max: usize,
-    twins_bytes_max: usize,
-    twins_bytes: usize,
+    twins_per_author_max: usize,
+    twins_bytes_per_author_max: usize,
     /// The first block seen of each slot, held or not, and whether a second was.
     slots: BTreeMap<(Round, ValidatorIndex), FirstSeen>,
     /// Second blocks of a slot that no waiting block references.
     twins: BTreeMap<BlockRef, VerifiedBlock>,
+    twins_of: Vec<TwinsOf>,
     waiting: BTreeMap<BlockRef, Waiting>,
     waiting_of: Vec<WaitingOf>,
     /// Every block that is not held, with the waiting blocks that have it as a parent.
@@ -33,6 +33,17 @@ pub(crate) struct Intake {
 struct FirstSeen {
     id: BlockId,
     convicted: bool,
+}
+
+/// Most second blocks of one slot that are kept unreferenced: two convict, and honest members reference the first that
+/// each has seen.
+const TWINS_PER_SLOT_MAX: usize = 4;
+
+/// How much one author's unreferenced twins take up.
+#[derive(Clone, Copy, Debug, Default)]
+struct TwinsOf {
+    count: usize,
+    bytes: usize,
 }
 
 /// One author's waiting blocks.
@@ -79,24 +90,27 @@ pub(crate) enum Waited {
 impl Intake {
     pub(crate) fn new(options: &Options, size: u16) -> Self {
         let largest = usize::try_from(BLOCK_BYTES_MAX).unwrap_or(usize::MAX);
+        let size = usize::from(size);
         Self {
             pending_max: options.pending_blocks_max.max(1),
             pending_per_author_max: options.pending_per_author_max.max(1),
-            pending_bytes_per_author_max: (options.pending_bytes_max / usize::from(size))
-                .max(largest),
-            twins_max: options.twins_seen_max,
-            twins_bytes_max: options.twins_bytes_max,
-            twins_bytes: 0,
+            pending_bytes_per_author_max: (options.pending_bytes_max / size).max(largest),
+            twins_per_author_max: (options.twins_seen_max / size).max(1),
+            twins_bytes_per_author_max: (options.twins_bytes_max / size).max(largest),
             slots: BTreeMap::new(),
             twins: BTreeMap::new(),
+            twins_of: vec![TwinsOf::default(); size],
             waiting: BTreeMap::new(),
-            waiting_of: vec![WaitingOf::default(); usize::from(size)],
+            waiting_of: vec![WaitingOf::default(); size],
             awaited: BTreeMap::new(),
         }
     }
 
     pub(crate) fn waiting_count(&self) -> usize {
         self.waiting.len()
+    }
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_of.iter().map(|waiting| waiting.bytes).sum()
     }
     pub(crate) fn twin_count(&self) -> usize {
         self.twins.len()
@@ -143,16 +157,30 @@ impl Intake {
         (Standing::LooseTwin, evidence)
     }
 
-    /// Keeps a twin for when a block references it; whether there was room.
+    /// Keeps a twin for when a block references it; whether there was room. Each author has room of its own, so that one
+    /// liar's twins cost nobody else's.
     pub(crate) fn keep_twin(&mut self, block: VerifiedBlock) -> bool {
         let reference = block.reference();
         if self.twins.contains_key(&reference) {
             return true;
         }
-        let bytes = self.twins_bytes + block.bytes().len();
-        let room = self.twins.len() < self.twins_max && bytes <= self.twins_bytes_max;
+        let highest = BlockRef {
+            id: BlockId([u8::MAX; 32]),
+            ..reference
+        };
+        let lowest = BlockRef {
+            id: BlockId([0; 32]),
+            ..reference
+        };
+        let of_slot = self.twins.range(lowest..=highest).count();
+        let of_author = &mut self.twins_of[reference.author.position()];
+        let bytes = of_author.bytes + block.bytes().len();
+        let room = of_slot < TWINS_PER_SLOT_MAX
+            && of_author.count < self.twins_per_author_max
+            && bytes <= self.twins_bytes_per_author_max;
         if room {
-            self.twins_bytes = bytes;
+            of_author.count += 1;
+            of_author.bytes = bytes;
             self.twins.insert(reference, block);
         }
         room
@@ -161,12 +189,18 @@ impl Intake {
     /// A kept twin, now that a block references it.
     pub(crate) fn take_twin(&mut self, block: &BlockRef) -> Option<VerifiedBlock> {
         let twin = self.twins.remove(block)?;
-        self.twins_bytes -= twin.bytes().len();
+        self.count_twin_out(&twin);
         Some(twin)
     }
 
+    fn count_twin_out(&mut self, twin: &VerifiedBlock) {
+        let of_author = &mut self.twins_of[twin.author().position()];
+        of_author.count -= 1;
+        of_author.bytes -= twin.bytes().len();
+    }
+
     /// Lets a block wait for its `missing` parents. If there is no room, the highest waiting blocks go, of the same
-    /// author or of all: low blocks are what high ones wait for.
+    /// author or of the one with the most: low blocks are what high ones wait for.
     pub(crate) fn wait(
         &mut self,
         block: VerifiedBlock,
@@ -197,8 +231,8 @@ impl Intake {
         Waited::Kept { evicted, unwanted }
     }
 
-    /// The waiting blocks that must go so that one of `bytes` bytes can wait. `None`: one of them is lower, so that it
-    /// must not wait.
+    /// The waiting blocks that must go so that one of `bytes` bytes can wait. `None`: one of them is a lower block of the
+    /// same author, so that it must not wait. Another author's block goes only if that author has more than its part.
     fn make_room(&self, block: &BlockRef, bytes: usize) -> Option<Vec<BlockRef>> {
         let of_author = &self.waiting_of[block.author.position()];
         let mut evicted = Vec::new();
@@ -216,10 +250,23 @@ impl Intake {
             evicted.push(*highest);
         }
         if evicted.is_empty() && self.waiting.len() >= self.pending_max {
-            evicted.extend(self.waiting.last_key_value().map(|(highest, _)| *highest));
+            evicted.extend(self.highest_of_greediest(block.author));
         }
-        let lower = evicted.iter().any(|highest| highest < block);
-        (!lower).then_some(evicted)
+        let lower = |evicted: &BlockRef| evicted.author == block.author && evicted < block;
+        (!evicted.iter().any(lower)).then_some(evicted)
+    }
+
+    /// The highest waiting block of the author with the most of them; of `author` if it is one of those.
+    fn highest_of_greediest(&self, author: ValidatorIndex) -> Option<BlockRef> {
+        let own = &self.waiting_of[author.position()];
+        let share = |waiting: &&WaitingOf| (waiting.blocks.len(), waiting.blocks.last().copied());
+        let most = self.waiting_of.iter().max_by_key(share)?;
+        let greediest = if own.blocks.len() == most.blocks.len() {
+            own
+        } else {
+            most
+        };
+        greediest.blocks.last().copied()
     }
 
     /// `parent` needs no waiting for any more; returns the blocks that waited for nothing else, ascending.
@@ -245,7 +292,7 @@ impl Intake {
         self.slots = self.slots.split_off(&(round, ValidatorIndex(0)));
         let kept = self.twins.split_off(&lowest_at(round));
         for twin in std::mem::replace(&mut self.twins, kept).into_values() {
-            self.twins_bytes -= twin.bytes().len();
+            self.count_twin_out(&twin);
         }
         let low = self.waiting.keys().copied();
         let low: Vec<BlockRef> = low.take_while(|block| block.round < round).collect();

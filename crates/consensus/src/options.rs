@@ -9,16 +9,18 @@ pub struct Options {
     pub rule: RuleParameters,
     /// When to propose within what the protocol allows.
     pub pacing: Pacing,
-    /// Most blocks that wait for a parent, over all authors.
+    /// Most blocks that wait for a parent, over all authors. Beyond it, the author with the most gives way.
     pub pending_blocks_max: usize,
     /// Most blocks of one author that wait for a parent, so that one liar cannot push out the others' blocks.
     pub pending_per_author_max: usize,
     /// Most bytes of all blocks that wait for a parent; each author has an equal part of it, and at least the largest
     /// block's.
     pub pending_bytes_max: usize,
-    /// Most second blocks of a slot that are kept for when somebody references them.
+    /// Most second blocks of a slot that are kept for when somebody references them; each author has an equal part of it,
+    /// and at least one.
     pub twins_seen_max: usize,
-    /// Most bytes of them. What is not kept is asked for once a block references it.
+    /// Most bytes of them; each author has an equal part of it, and at least the largest block's. What is not kept is
+    /// asked for once a block references it.
     pub twins_bytes_max: usize,
     /// Blocks more than this many rounds above the highest round with a quorum are refused.
     pub rounds_ahead_max: u64,

@@ -23,6 +23,8 @@ pub struct Status {
     pub held_blocks: usize,
     /// Blocks that wait for a parent.
     pub waiting_blocks: usize,
+    /// Their bytes.
+    pub waiting_bytes: usize,
     /// Parents that are missing.
     pub missing_blocks: usize,
     /// Second blocks of a slot that nobody has referenced.

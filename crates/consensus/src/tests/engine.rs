@@ -88,6 +88,20 @@ impl Bench {
         made
     }
 
+    /// Hands in blocks of `author` at each round up to `rounds`, and after each `copies` twins; says how many twins are kept.
+    fn twins(&mut self, author: u16, rounds: u64, copies: u8, payload: &[u8]) -> usize {
+        let author = ValidatorIndex(author);
+        let parents = self.last.clone();
+        for round in (1..=rounds).map(Round) {
+            for nonce in 0..=copies {
+                let committee = &self.committee;
+                let block = test_utils::block(committee, author, round, &parents, payload, nonce);
+                self.take(Source::Peer(author), block);
+            }
+        }
+        self.engine.status().unreferenced_twins
+    }
+
     fn take_round(&mut self, authors: &[u16], round: u64) -> Vec<Effect> {
         let mut out = Vec::new();
         for block in self.round(authors, round) {
@@ -311,6 +325,34 @@ fn what_waits_is_bounded_and_high_rounds_go_first() {
     assert_eq!(bench.engine.highest_round(), Round(6));
 }
 
+#[test]
+fn one_authors_low_blocks_do_not_push_out_anothers_high_ones() {
+    let mut tight = options();
+    tight.pending_blocks_max = 4;
+    let (mut bench, _) = Bench::started(tight);
+    let waiting = |bench: &mut Bench, author: u16, round: u64| {
+        let invented = BlockRef {
+            round: Round(round - 1),
+            author: ValidatorIndex(author),
+            id: BlockId([1; 32]),
+        };
+        let block = bench.block(author, round, &[invented], 0);
+        bench.take(Source::Peer(ValidatorIndex(author)), block.clone());
+        bench.engine.is_waiting(&block.reference())
+    };
+    for round in 2..=5 {
+        assert!(waiting(&mut bench, 1, round));
+    }
+    assert!(waiting(&mut bench, 2, 50), "the other has its part");
+    assert!(waiting(&mut bench, 3, 60), "and so has the third");
+    assert!(
+        !waiting(&mut bench, 1, 4),
+        "low as it is, it is one too many"
+    );
+    assert_eq!(bench.engine.status().waiting_blocks, 4);
+    assert_eq!(bench.engine.status().refused.waiting_full, 3);
+}
+
 /// The highest go first, also where bytes are what is short.
 #[test]
 fn what_waits_is_bounded_in_bytes() {
@@ -346,36 +388,36 @@ fn what_waits_is_bounded_in_bytes() {
         status.waiting_blocks
     );
     let waits = |round: u64| bench.engine.waits_for(&invented(round));
+    let largest = BLOCK_BYTES_MAX as usize;
+    assert!((largest - payload.len() * 2..=largest).contains(&status.waiting_bytes));
     assert!(waits(2) && waits(fit / 2), "low blocks are kept");
     assert!(!waits(fit + 90), "high ones had to go");
+}
+
+/// One liar's twins leave the room of another author's alone.
+#[test]
+fn twins_that_nobody_references_are_bounded_by_slot_and_by_author() {
+    let mut tight = options();
+    tight.twins_seen_max = 40;
+    let (mut bench, _) = Bench::started(tight);
+    assert_eq!(bench.twins(3, 1, 9, &[7]), 4, "of one slot");
+    assert_eq!(bench.twins(3, 9, 9, &[7]), 10, "of one author");
+    assert_eq!(bench.twins(2, 9, 1, &[7]), 19, "another author's fit");
+    assert_eq!(bench.engine.status().equivocations, 18, "one for each slot");
 }
 
 #[test]
 fn twins_that_nobody_references_are_bounded_in_bytes() {
     let mut tight = options();
-    tight.twins_bytes_max = 100 << 10;
+    tight.twins_seen_max = 1 << 20;
+    // Each author has the least there is: the largest block's.
+    tight.twins_bytes_max = 1;
     let (mut bench, _) = Bench::started(tight);
     let payload = [7; 16 << 10];
-    let parents: Vec<_> = bench.last.clone();
-    let author = ValidatorIndex(3);
-    for nonce in 0..20 {
-        let block = test_utils::block(
-            &bench.committee,
-            author,
-            Round(1),
-            &parents,
-            &payload,
-            nonce,
-        );
-        bench.take(Source::Peer(author), block.clone());
-        bench.take(Source::Peer(author), block);
-    }
-    let status = bench.engine.status();
-    assert_eq!(
-        status.unreferenced_twins, 6,
-        "as many as fit into the bytes"
-    );
-    assert_eq!(status.equivocations, 1);
+    let fit = BLOCK_BYTES_MAX as usize / (payload.len() + 500);
+    let kept = bench.twins(3, 100, 3, &payload);
+    assert!((fit..fit + 10).contains(&kept), "{kept} of {fit} and more");
+    assert_eq!(bench.twins(2, 1, 3, &payload), kept + 3);
 }
 
 #[test]
