@@ -12,6 +12,7 @@ mod drain;
 mod finality;
 mod health;
 mod ledger;
+mod metered;
 mod serve;
 mod source;
 mod submit;

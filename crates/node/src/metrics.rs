@@ -48,6 +48,10 @@ pub struct Metrics {
     pub pool_bytes: Gauge,
     /// Leader slots decided, by how.
     pub slots_decided: Family<ReasonLabel, Gauge>,
+    /// Bytes of blocks that wait for a parent.
+    pub waiting_bytes: Gauge,
+    /// Blocks that agreement did not take, by why.
+    pub blocks_refused: Family<ReasonLabel, Gauge>,
     /// From arrival in the pool to execution here.
     pub commit_latency: LatencyHistogram,
     /// From arrival in the pool to the certificate here.
@@ -97,6 +101,10 @@ impl Metrics {
         );
         let help = "Leader slots decided since the start, by how";
         registry.register("slots_decided", help, self.slots_decided.clone());
+        let help = "Bytes of blocks that wait for a parent";
+        registry.register("waiting_bytes", help, self.waiting_bytes.clone());
+        let help = "Blocks not taken by agreement since the start, by reason";
+        registry.register("blocks_refused", help, self.blocks_refused.clone());
         let help = "Seconds from arrival in the pool to execution";
         registry.register("commit_latency_seconds", help, self.commit_latency.clone());
         let help = "Seconds from arrival in the pool to the certificate";

@@ -5,6 +5,8 @@
 //! the key. Who a peer is follows from that key and from nothing that it says. The server name names chain, shard and
 //! epoch, so members of two networks that share keys never talk past each other. A key ceremony has a name of its own.
 
+mod allowance;
+mod calls;
 mod certificate;
 mod channel;
 mod error;
@@ -13,11 +15,14 @@ mod tls;
 mod tracked;
 mod verifier;
 
+pub use allowance::Traffic;
+pub use calls::CALLS_PER_PEER_MAX;
 pub use channel::{PEER_MESSAGE_BYTES_MAX, peer_channel, peer_client};
 pub use error::{ServeError, TlsError};
 pub use incoming::{CONNECTIONS_PER_PEER_MAX, PeerIdentity, serve_peers};
 pub use tls::PeerTls;
 
+pub(crate) use allowance::Allowance;
 pub(crate) use incoming::serve_members;
 pub(crate) use tracked::Tracked;
 

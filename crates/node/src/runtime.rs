@@ -8,11 +8,13 @@
 mod api;
 mod archive;
 mod blocks;
+mod budget;
 mod core;
 pub mod database;
 mod error;
 mod evidence;
 mod execution;
+mod inbox;
 mod journal;
 mod listen;
 mod peers;
@@ -54,7 +56,7 @@ use archive::Archive;
 use blocks::BlockIndex;
 use listen::Listeners;
 use pruning::Floor;
-use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, NETWORK_QUEUE, Parts, Shared};
+use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, Parts, Shared};
 
 /// Threads that run cryptography: two, so that a long batch does not delay a proposal.
 const WORKERS: usize = 2;
@@ -200,7 +202,7 @@ impl Node {
             floor.receipts,
         );
         let (answers_in, answers) = mpsc::unbounded_channel();
-        let (network_in, network) = mpsc::channel(NETWORK_QUEUE);
+        let (network_in, network) = inbox::queue(committee.size());
         let (journal_in, journal) = std_mpsc::sync_channel(JOURNAL_QUEUE);
         let (execution_in, execution) = std_mpsc::sync_channel(EXECUTION_QUEUE);
         let (tables_in, tables) = std_mpsc::sync_channel(execution::TABLES_QUEUE);

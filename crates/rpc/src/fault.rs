@@ -192,6 +192,18 @@ impl Fault {
         .retry_after(retry)
     }
 
+    /// As many bytes are under way, or were lately, as may be.
+    #[must_use]
+    pub fn too_much_traffic(retry: Duration) -> Self {
+        let message = "as much is under way as may be";
+        Self::new(
+            Code::ResourceExhausted,
+            ErrorReason::TooMuchTraffic,
+            message,
+        )
+        .retry_after(retry)
+    }
+
     /// The node is still recovering, catching up or too busy.
     #[must_use]
     pub fn not_ready(retry: Duration) -> Self {
@@ -460,7 +472,7 @@ mod tests {
 
     #[test]
     fn reasons_round_trip_by_name() {
-        for number in 1..=25 {
+        for number in 1..=27 {
             let reason = ErrorReason::try_from(number).expect("numbers are consecutive");
             let status = Status::from(Fault::new(Code::Internal, reason, ""));
             assert_eq!(reason_of(&status), Some(reason));

@@ -117,6 +117,12 @@ impl Pool {
         taken
     }
 
+    /// Whether the smallest transaction would be taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < self.limits.transactions_max && self.bytes < self.limits.bytes_max
+    }
+
     /// How many transactions wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -161,6 +167,7 @@ mod tests {
             pool.push(Timestamp(2), Bytes::new()).is_err(),
             "three are the most"
         );
+        assert!(!pool.has_room());
 
         let taken = pool.take();
         assert_eq!(
@@ -169,6 +176,7 @@ mod tests {
             "a second one would pass the block's six bytes"
         );
         assert_eq!(taken.arrivals, [(Timestamp(1), 1)]);
+        assert!(pool.has_room());
         pool.restore(Timestamp(3), taken.transactions.into_iter());
         assert_eq!((pool.len(), pool.bytes()), (3, 9));
         assert_eq!(pool.take().transactions[0], vec![0; 4]);

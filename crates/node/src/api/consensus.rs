@@ -5,6 +5,8 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -16,13 +18,15 @@ use quorate_rpc::peer::v1::{
     SubscribeRequest, SubscribeResponse,
 };
 use quorate_rpc::{ConvertError, Fault, fixed_bytes};
-use quorate_types::{BlockRef, ChainId, Committee, Encode, Epoch, Height, Round, ShardId};
+use quorate_types::{
+    BlockRef, ChainId, Committee, Encode, Epoch, Height, Round, ShardId, ValidatorIndex,
+};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::drain::Drain;
 use super::source::{FinalityItem, PeerSource, ViewError};
-use crate::net::PeerIdentity;
+use crate::net::{Allowance, PeerIdentity, Traffic};
 
 /// The one version of the peer protocol.
 pub const PEER_VERSION: u32 = 1;
@@ -34,6 +38,8 @@ const FETCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 const SUBSCRIBE_BYTES_MAX: usize = 1024 * 1024;
 /// Most heights in one message of a subscription.
 const SUBSCRIBE_HEIGHTS_MAX: u32 = 256;
+/// What any call costs its caller at least, in bytes of its allowance.
+const CALL_BYTES: usize = 16 * 1024;
 /// Most bytes of one request: a fetch of [`FETCH_BLOCKS_MAX`] blocks takes about half.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,9 +49,19 @@ pub struct ConsensusApi<S> {
     source: Arc<S>,
     network: Network,
     build_version: &'static str,
-    /// For each member, the number of its last subscription.
-    subscriptions: Arc<[watch::Sender<u64>]>,
+    callers: Arc<[Caller]>,
     drain: Drain,
+}
+
+/// What is remembered about one member that calls.
+#[derive(Debug)]
+struct Caller {
+    /// The number of its last subscription.
+    subscription: watch::Sender<u64>,
+    /// What its calls may cost.
+    allowance: Allowance,
+    /// The highest round that was streamed to it: what comes again costs.
+    streamed: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +83,24 @@ impl<S: PeerSource> ConsensusApi<S> {
                 epoch: committee.epoch(),
             },
             build_version,
-            subscriptions: committee.indices().map(|_| watch::Sender::new(0)).collect(),
+            callers: callers(committee, Traffic::default()),
             drain: Drain::default(),
         }
+    }
+
+    /// The service with other allowances for what each member asks for beyond a stream of what it does not have.
+    #[must_use]
+    pub fn with_allowances(mut self, committee: &Committee, traffic: Traffic) -> Self {
+        self.callers = callers(committee, traffic);
+        self
+    }
+
+    /// Refuses a call of a peer that has had its allowance, or notes what the call costs.
+    fn admit(&self, peer: PeerIdentity, bytes: usize) -> Result<(), Fault> {
+        let caller = self.callers.get(peer.index.position());
+        let caller = caller.ok_or_else(Fault::unauthenticated_peer)?;
+        let admitted = caller.allowance.admit(bytes);
+        admitted.map_err(Fault::too_much_traffic)
     }
 
     pub(crate) fn drain(&self) -> Drain {
@@ -79,6 +110,15 @@ impl<S: PeerSource> ConsensusApi<S> {
     pub(crate) fn into_server(self) -> ConsensusServiceServer<Self> {
         ConsensusServiceServer::new(self).max_decoding_message_size(REQUEST_BYTES_MAX)
     }
+}
+
+fn callers(committee: &Committee, traffic: Traffic) -> Arc<[Caller]> {
+    let caller = |_| Caller {
+        subscription: watch::Sender::new(0),
+        allowance: Allowance::new(traffic),
+        streamed: AtomicU64::new(0),
+    };
+    committee.indices().map(caller).collect()
 }
 
 /// Who calls: from the connection's certificate.
@@ -97,6 +137,7 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
         request: Request<HelloRequest>,
     ) -> Result<Response<HelloResponse>, Status> {
         let peer = caller(&request)?;
+        self.admit(peer, CALL_BYTES)?;
         let hello = request.into_inner();
         let chain = ChainId(fixed_bytes(&hello.chain_id, "chain_id").map_err(Fault::from)?);
         let absent = |field| Fault::from(ConvertError::Missing { field });
@@ -137,8 +178,8 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
         if height == Height(0) {
             return Err(Fault::invalid_field("from_height", "genesis has no certificate").into());
         }
-        let latest = self.subscriptions.get(peer.index.position());
-        let latest = latest.ok_or_else(Fault::unauthenticated_peer)?;
+        self.admit(peer, SUBSCRIBE_BYTES_MAX)?;
+        let latest = &self.callers[peer.index.position()].subscription;
         let mut number = 0;
         latest.send_modify(|latest| {
             *latest += 1;
@@ -152,6 +193,8 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
             changed: self.source.changed(),
             latest: latest.subscribe(),
             number,
+            callers: self.callers.clone(),
+            caller: peer.index,
             drain: self.drain.clone(),
         };
         let stream = unfold(Some(cursor), |cursor| async {
@@ -168,7 +211,8 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
         &self,
         request: Request<FetchBlocksRequest>,
     ) -> Result<Response<FetchBlocksResponse>, Status> {
-        caller(&request)?;
+        let peer = caller(&request)?;
+        self.admit(peer, CALL_BYTES)?;
         let wanted = request.into_inner().blocks;
         if wanted.is_empty() {
             return Err(Fault::invalid_field("blocks", "absent").into());
@@ -180,6 +224,8 @@ impl<S: PeerSource> ConsensusService for ConsensusApi<S> {
         let wanted = wanted.map_err(Fault::from)?;
         let found = self.source.fetch(wanted, FETCH_BYTES_MAX).await;
         let blocks = bounded(found.map_err(Fault::from)?, FETCH_BYTES_MAX, Bytes::len);
+        let bytes = blocks.iter().map(Bytes::len).sum();
+        self.callers[peer.index.position()].allowance.spend(bytes);
         Ok(Response::new(FetchBlocksResponse { blocks }))
     }
 }
@@ -205,6 +251,8 @@ struct Cursor<S> {
     changed: watch::Receiver<u64>,
     latest: watch::Receiver<u64>,
     number: u64,
+    callers: Arc<[Caller]>,
+    caller: ValidatorIndex,
     drain: Drain,
 }
 
@@ -217,7 +265,13 @@ impl<S: PeerSource> Cursor<S> {
             }
             // Marked before looking, so that what comes while looking wakes the wait below.
             self.changed.mark_unchanged();
-            let envelopes = self.due().await?;
+            let (envelopes, owed) = self.due().await?;
+            if !owed.is_zero() {
+                tokio::select! {
+                    () = tokio::time::sleep(owed) => {}
+                    () = self.drain.started() => return Err(Fault::shutting_down()),
+                }
+            }
             if !envelopes.is_empty() {
                 return Ok(SubscribeResponse {
                     envelopes,
@@ -233,7 +287,8 @@ impl<S: PeerSource> Cursor<S> {
         }
     }
 
-    async fn due(&mut self) -> Result<Vec<Envelope>, Fault> {
+    /// What is due, and how long it must wait.
+    async fn due(&mut self) -> Result<(Vec<Envelope>, Duration), Fault> {
         let blocks = self
             .source
             .own_blocks(self.round, SUBSCRIBE_BYTES_MAX)
@@ -248,6 +303,7 @@ impl<S: PeerSource> Cursor<S> {
             other => other.into(),
         })?;
         finality.truncate(SUBSCRIBE_HEIGHTS_MAX as usize);
+        let owed = self.streaming(&blocks);
         if let Some((last, _)) = blocks.last() {
             self.round = last.next();
         }
@@ -262,6 +318,20 @@ impl<S: PeerSource> Cursor<S> {
             FinalityItem::Share(share) => Body::Share(share.to_bytes().into()),
         });
         let bodies = blocks.chain(finality);
-        Ok(bodies.map(|body| Envelope { body: Some(body) }).collect())
+        let envelopes = bodies.map(|body| Envelope { body: Some(body) }).collect();
+        Ok((envelopes, owed))
+    }
+
+    /// Notes what is streamed, and how long it must wait: a peer that has its stream start over and over again gets what it
+    /// had before no faster than its allowance grows.
+    fn streaming(&self, blocks: &[(Round, Bytes)]) -> Duration {
+        let caller = &self.callers[self.caller.position()];
+        let last = blocks.last().map_or(0, |(round, _)| round.0);
+        let streamed = caller.streamed.fetch_max(last, Ordering::Relaxed);
+        let again = blocks.iter().filter(|(round, _)| round.0 <= streamed);
+        match again.map(|(_, bytes)| bytes.len()).sum() {
+            0 => Duration::ZERO,
+            bytes => caller.allowance.spend(bytes),
+        }
     }
 }

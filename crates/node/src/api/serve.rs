@@ -14,13 +14,15 @@ use quorate_rpc::{DESCRIPTORS, admin, ledger, submit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::{Connected, Router, TcpConnectInfo};
+use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::admin::AdminApi;
 use super::drain::{Drain, until_drained};
 use super::health::Health;
 use super::ledger::LedgerApi;
+use super::metered::metered;
 use super::source::{LedgerView, Operator, Submitter};
 use super::submit::SubmitApi;
 use crate::net::{ACCEPT_PAUSE, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, ServeError, Tracked};
@@ -49,15 +51,18 @@ pub struct ApiOptions {
     pub slow_consumer: Duration,
     /// Longest wait of SubmitTransaction.
     pub wait_max: Duration,
+    /// Most bytes of requests under way, of all clients together.
+    pub request_bytes_max: usize,
 }
 
 impl Default for ApiOptions {
-    /// Heartbeats every 5 s, slow readers cut after 10 s, waits of at most 30 s.
+    /// Heartbeats every 5 s, slow readers cut after 10 s, waits of at most 30 s, sixteen of the largest requests.
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(5),
             slow_consumer: Duration::from_secs(10),
             wait_max: Duration::from_secs(30),
+            request_bytes_max: 64 << 20,
         }
     }
 }
@@ -81,10 +86,11 @@ pub async fn serve_public<V: LedgerView, S: Submitter>(
         submit::v1::submit_service_server::SERVICE_NAME,
         ledger::v1::ledger_service_server::SERVICE_NAME,
     ];
-    let router = server(health, &names)?
+    let services = services(health, &names)?
         .add_service(submit.into_server())
         .add_service(ledger.into_server());
-    serve(listener, router, PUBLIC_CONNECTIONS_MAX, &drain, shutdown).await
+    let services = metered(services, options.request_bytes_max);
+    serve(listener, services, PUBLIC_CONNECTIONS_MAX, &drain, shutdown).await
 }
 
 /// Serves operators until `shutdown` resolves and the running calls are over.
@@ -99,9 +105,10 @@ pub async fn serve_admin<V: LedgerView, O: Operator>(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let names = [admin::v1::admin_service_server::SERVICE_NAME];
-    let router = server(health, &names)?.add_service(AdminApi::new(view, operator).into_server());
+    let services =
+        services(health, &names)?.add_service(AdminApi::new(view, operator).into_server());
     let drain = Drain::default();
-    serve(listener, router, ADMIN_CONNECTIONS_MAX, &drain, shutdown).await
+    serve(listener, services, ADMIN_CONNECTIONS_MAX, &drain, shutdown).await
 }
 
 /// Serves operators of a member of a ceremony until `shutdown` resolves and the running calls are over.
@@ -115,12 +122,13 @@ pub(crate) async fn serve_ceremony_admin<S: CeremonyService>(
     drain: &Drain,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let router = server(health, &[ceremony_service_server::SERVICE_NAME])?.add_service(service);
-    serve(listener, router, ADMIN_CONNECTIONS_MAX, drain, shutdown).await
+    let names = [ceremony_service_server::SERVICE_NAME];
+    let services = services(health, &names)?.add_service(service);
+    serve(listener, services, ADMIN_CONNECTIONS_MAX, drain, shutdown).await
 }
 
-/// A server with limits, health, and reflection of the services `names`.
-fn server(health: &Health, names: &[&str]) -> Result<Router, ServeError> {
+/// Health, and reflection of the services `names`, which are to be added.
+fn services(health: &Health, names: &[&str]) -> Result<Routes, ServeError> {
     let reflection = || {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -130,15 +138,7 @@ fn server(health: &Health, names: &[&str]) -> Result<Router, ServeError> {
             .iter()
             .fold(builder, |builder, name| builder.with_service_name(*name))
     };
-    Ok(Server::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .add_service(health.server())
+    Ok(Routes::new(health.server())
         .add_service(reflection().build_v1()?)
         // Many clients still ask in the older version alone.
         .add_service(reflection().build_v1alpha()?))
@@ -146,13 +146,22 @@ fn server(health: &Health, names: &[&str]) -> Result<Router, ServeError> {
 
 async fn serve(
     listener: TcpListener,
-    router: Router,
+    services: Routes,
     connections_max: usize,
     drain: &Drain,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let incoming = connections(listener, connections_max);
     let stop = drain.clone();
+    let router = Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .add_routes(services);
     let server = router.serve_with_incoming_shutdown(incoming, async move {
         shutdown.await;
         stop.start();

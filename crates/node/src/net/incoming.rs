@@ -17,13 +17,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use super::calls;
 use super::error::ServeError;
 use super::tls::PeerTls;
 use super::tracked::Tracked;
-use super::{
-    ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
-    PEER_CONNECTION_WINDOW_BYTES, PEER_STREAM_WINDOW_BYTES,
-};
+use super::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use crate::api::{ConsensusApi, Drain, PeerSource, SyncApi, SyncSource, until_drained};
 
 /// Most connections of one peer at once: one, and those that a dead network has not reported yet.
@@ -32,8 +30,10 @@ pub const CONNECTIONS_PER_PEER_MAX: usize = 4;
 const HANDSHAKES_MAX: usize = 64;
 /// Accepted connections that wait for the HTTP/2 server.
 const ACCEPTED_QUEUE: usize = 16;
-/// Requests that one peer may have running: its subscription and its fetches.
+/// Requests that one connection may have running: its subscription and its fetches.
 const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+/// HTTP/2 window of one connection, and of one call, towards this node: requests of peers are short.
+const REQUEST_WINDOW_BYTES: u32 = 256 * 1024;
 
 /// Who is on the other end of a connection, proved by its certificate. Handlers find it in a request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub async fn serve_peers<S: PeerSource + SyncSource>(
 ) -> Result<(), ServeError> {
     let drain = consensus.drain();
     let services = Routes::new(consensus.into_server()).add_service(sync.into_server());
+    let services = calls::bounded(services, tls.size());
     serve_members(listener, tls, services, drain, shutdown).await
 }
 
@@ -79,8 +80,8 @@ pub(crate) async fn serve_members(
     acceptor.spawn(accept(listener, tls, accepted));
     let stop = drain.clone();
     let server = Server::builder()
-        .initial_stream_window_size(PEER_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(PEER_CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(REQUEST_WINDOW_BYTES)
+        .initial_connection_window_size(REQUEST_WINDOW_BYTES)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

@@ -1,5 +1,6 @@
 //! The running validator as the gRPC services see it.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use quorate_types::{
     AccountId, Blake3, BlockRef, Certificate, Decode, DomainTag, Evidence, Execution, Hash32,
     Header, Height, RejectCode, Round, SignedTransaction, StateKey, TransactionId, ValidatorIndex,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::error::NodeError;
 use super::shared::Shared;
@@ -26,11 +27,32 @@ use crate::metrics::ReasonLabel;
 /// When a client whose transaction found no room should try again: a few commits later.
 const RETRY_POOL: Duration = Duration::from_millis(250);
 
+/// Most submissions that wait for their turn to be checked. What one may hold, requests under way bound.
+const SUBMISSIONS_WAITING_MAX: usize = 64;
+
 /// One validator, behind all services.
 pub(crate) struct Service {
     facts: Facts,
     shared: Arc<Shared>,
     stop_requested: Arc<Notify>,
+    submissions: Submissions,
+}
+
+/// How many submissions are checked at a time: half of the processors, so that signatures of clients leave the other half
+/// to agreement.
+struct Submissions {
+    checking: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Submissions {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            checking: Arc::new(Semaphore::new((processors / 2).max(1))),
+            waiting: Arc::new(Semaphore::new(SUBMISSIONS_WAITING_MAX)),
+        }
+    }
 }
 
 impl Service {
@@ -49,6 +71,7 @@ impl Service {
             facts,
             shared,
             stop_requested,
+            submissions: Submissions::default(),
         }
     }
 
@@ -202,18 +225,53 @@ fn outcome(shared: &Shared, id: &TransactionId) -> Result<TransactionStatus, Vie
 impl Submitter for Service {
     async fn submit(&self, transactions: Vec<Bytes>) -> Vec<Result<TransactionId, SubmitError>> {
         let count = transactions.len();
+        let Submissions { checking, waiting } = &self.submissions;
+        let Ok(waiting) = Arc::clone(waiting).try_acquire_owned() else {
+            return self.shared.refuse(count);
+        };
+        let Ok(checking) = Arc::clone(checking).acquire_owned().await else {
+            return vec![Err(SubmitError::Stopped); count];
+        };
         let shared = Arc::clone(&self.shared);
-        let submitted = tokio::task::spawn_blocking(move || shared.submit(transactions)).await;
+        let submitted = tokio::task::spawn_blocking(move || {
+            // Held to the end, even if the client goes away.
+            let _turn = (checking, waiting);
+            shared.submit(transactions)
+        })
+        .await;
         submitted.unwrap_or_else(|_| vec![Err(SubmitError::Stopped); count])
     }
 }
 
 impl Shared {
     fn submit(&self, transactions: Vec<Bytes>) -> Vec<Result<TransactionId, SubmitError>> {
+        let room = {
+            let pool = self
+                .pool
+                .lock()
+                .expect("no thread panics while it holds the pool");
+            pool.has_room()
+        };
+        if !room {
+            // Before any signature is looked at: a flood costs little once the pool is full.
+            return self.refuse(transactions.len());
+        }
         let results = match self.genesis.execution {
             Execution::Opaque => self.submit_opaque(transactions),
             Execution::Ledger => self.submit_signed(transactions),
         };
+        self.count_refused(&results);
+        results
+    }
+
+    /// Refuses everything until there is room again.
+    fn refuse(&self, count: usize) -> Vec<Result<TransactionId, SubmitError>> {
+        let results = vec![Err(SubmitError::PoolFull { retry: RETRY_POOL }); count];
+        self.count_refused(&results);
+        results
+    }
+
+    fn count_refused(&self, results: &[Result<TransactionId, SubmitError>]) {
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
             let reason = match error {
                 SubmitError::Rejected(code) => code.name(),
@@ -226,7 +284,6 @@ impl Shared {
                 .get_or_create(&ReasonLabel { reason })
                 .inc();
         }
-        results
     }
 
     fn submit_opaque(&self, transactions: Vec<Bytes>) -> Vec<Result<TransactionId, SubmitError>> {
@@ -329,7 +386,8 @@ impl Shared {
         let results = transactions
             .into_iter()
             .map(|bytes| {
-                pool.push(now, bytes)
+                // A copy, so that what waits does not keep alive the request that it came in.
+                pool.push(now, Bytes::copy_from_slice(&bytes))
                     .map_err(|_| SubmitError::PoolFull { retry: RETRY_POOL })
             })
             .collect();

@@ -8,6 +8,7 @@ use quorate_validator::{Effect, FINALITY_WINDOW, Input, Validator};
 use tokio::sync::{mpsc, oneshot};
 
 use super::execution::gauge;
+use super::inbox::Arrival;
 use super::shared::{Shared, Window};
 use crate::metrics::ReasonLabel;
 
@@ -21,7 +22,7 @@ pub(crate) struct Inputs {
     /// Answers to effects.
     pub(crate) answers: mpsc::UnboundedReceiver<Input>,
     /// Verified messages of peers.
-    pub(crate) network: mpsc::Receiver<Input>,
+    pub(crate) network: mpsc::Receiver<Arrival>,
     /// Resolves when the node stops.
     pub(crate) stop: oneshot::Receiver<()>,
 }
@@ -39,7 +40,7 @@ pub(crate) fn run(validator: Validator, inputs: Inputs, shared: &Arc<Shared>) {
 
 async fn drive(mut validator: Validator, mut inputs: Inputs, shared: &Arc<Shared>) {
     let mut out = Vec::new();
-    let mut taken = Vec::with_capacity(INPUTS_AT_ONCE);
+    let mut taken: Vec<Arrival> = Vec::with_capacity(INPUTS_AT_ONCE);
     let mut reported = Timestamp(0);
     loop {
         let wait = validator
@@ -49,23 +50,22 @@ async fn drive(mut validator: Validator, mut inputs: Inputs, shared: &Arc<Shared
         tokio::select! {
             biased;
             _ = &mut inputs.stop => return,
-            input = inputs.answers.recv() => taken.extend(input),
+            input = inputs.answers.recv() => taken.extend(input.map(Arrival::from)),
             input = inputs.network.recv() => taken.extend(input),
-            () = tokio::time::sleep(wait) => taken.push(Input::Tick),
+            () = tokio::time::sleep(wait) => taken.push(Input::Tick.into()),
         }
         while taken.len() < INPUTS_AT_ONCE {
-            let Ok(input) = inputs
-                .answers
-                .try_recv()
-                .or_else(|_| inputs.network.try_recv())
-            else {
+            let answer = inputs.answers.try_recv().map(Arrival::from);
+            let Ok(input) = answer.or_else(|_| inputs.network.try_recv()) else {
                 break;
             };
             taken.push(input);
         }
-        for input in taken.drain(..) {
+        for arrival in taken.drain(..) {
+            let (input, room) = arrival.into_parts();
             validator.step(shared.now(), input, &mut out);
             perform(&mut out, shared);
+            drop(room);
         }
         let now = shared.now();
         if validator.deadline().is_some_and(|deadline| deadline <= now) {
@@ -121,6 +121,21 @@ fn report(validator: &Validator, shared: &Shared) {
             .slots_decided
             .get_or_create(&label)
             .set(gauge(count));
+    }
+    metrics
+        .waiting_bytes
+        .set(gauge(status.waiting_bytes as u64));
+    let refused = [
+        ("below_gc", status.refused.below_gc),
+        ("too_far_ahead", status.refused.too_far_ahead),
+        ("waiting_full", status.refused.waiting_full),
+        ("twins_full", status.refused.twins_full),
+        ("known", status.refused.known),
+    ];
+    for (reason, count) in refused {
+        let label = ReasonLabel { reason };
+        let counter = metrics.blocks_refused.get_or_create(&label);
+        counter.set(gauge(count));
     }
     {
         let pool = shared

@@ -13,12 +13,16 @@ use quorate_types::{Certificate, Commit, Evidence, Round};
 use quorate_validator::Input;
 
 use super::archive::ArchiveBatch;
+use super::budget::Held;
 use super::error::NodeError;
 use super::shared::Shared;
 
 /// Work for the ledger, in the order in which the core decided it.
 pub(crate) enum ExecutionItem {
-    Commit(Commit),
+    Commit {
+        commit: Commit,
+        room: Held,
+    },
     Checkpoint {
         checkpoint: Checkpoint,
         /// Resolves once the log is durable up to where the checkpoint was taken.
@@ -51,7 +55,11 @@ pub(crate) fn run(
 ) {
     while let Ok(item) = items.recv() {
         let done = match item {
-            ExecutionItem::Commit(commit) => execute(&mut ledger, &commit, shared),
+            ExecutionItem::Commit { commit, room } => {
+                let executed = execute(&mut ledger, &commit, shared);
+                drop((commit, room));
+                executed
+            }
             ExecutionItem::Checkpoint {
                 checkpoint,
                 durable,

@@ -9,6 +9,7 @@ use quorate_store::disk::Disk;
 use quorate_store::wal::{Position, Wal, WalError};
 use quorate_validator::{Effect, Record};
 
+use super::budget::Held;
 use super::error::NodeError;
 use super::shared::{JournalItem, Shared};
 
@@ -48,16 +49,16 @@ fn group<D: Disk>(
     items: &Receiver<JournalItem>,
     shared: &Arc<Shared>,
 ) -> Result<bool, NodeError> {
-    let mut written: Vec<(Record, Vec<Effect>, Position)> = Vec::new();
+    let mut written: Vec<(Record, Vec<Effect>, Held, Position)> = Vec::new();
     let mut barriers = Vec::new();
     let mut next = Some(first);
     while let Some(item) = next {
         match item {
-            JournalItem::Record { record, then } => {
+            JournalItem::Record { record, then, room } => {
                 let payload = record.payload();
                 shared.metrics.log_bytes.inc_by(payload.len() as u64);
                 let position = wal.append(record.kind(), &payload)?;
-                written.push((record, then, position));
+                written.push((record, then, room, position));
             }
             JournalItem::Barrier(done) => barriers.push(done),
         }
@@ -70,11 +71,12 @@ fn group<D: Disk>(
     if !flush(wal, shared)? {
         return Ok(false);
     }
-    for (record, then, position) in written {
+    for (record, then, room, position) in written {
         if let Record::Block(block) = &record {
             shared.blocks.insert(block, position);
         }
         shared.perform(then);
+        drop(room);
     }
     for done in barriers {
         // Nobody listens any more when the node stops.

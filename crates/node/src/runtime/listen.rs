@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use quorate_types::{Committee, ValidatorIndex};
-use quorate_validator::Input;
 
 use super::Addresses;
 use super::api::Service;
 use super::error::NodeError;
+use super::inbox::{Arrival, Inbox};
 use super::peers::Peer;
 use super::shared::Shared;
 use crate::api::{ApiOptions, ConsensusApi, Health, SyncApi, serve_admin, serve_public};
@@ -195,11 +195,12 @@ pub(crate) fn peer_channels(
 pub(crate) fn connect_peers(
     channels: &[(ValidatorIndex, Channel)],
     shared: &Arc<Shared>,
-    core: &mpsc::Sender<Input>,
+    core: &mpsc::Sender<Arrival>,
 ) -> Vec<Option<Peer>> {
     let mut peers: Vec<Option<Peer>> = shared.committee.indices().map(|_| None).collect();
     for (index, channel) in channels {
-        let peer = Peer::new(*index, channel.clone(), Arc::clone(shared), core.clone());
+        let inbox = Inbox::new(core.clone());
+        let peer = Peer::new(*index, channel.clone(), Arc::clone(shared), inbox);
         peers[index.position()] = Some(peer);
     }
     peers

@@ -4,6 +4,7 @@
 //! can take: blocks beyond the core's window make the reader wait (and HTTP/2 the sender), shares and certificates beyond
 //! it are left out and asked for again later.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,9 +29,10 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::error::NodeError;
+use super::inbox::{CoreStopped, Inbox};
 use super::shared::Shared;
 use crate::metrics::{PeerLabel, ReasonLabel};
-use crate::net::peer_client;
+use crate::net::{Allowance, Traffic, peer_client};
 
 /// First pause before a broken stream is opened again; doubles up to [`RETRY_MOST`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -40,6 +42,17 @@ const RETRY_MOST: Duration = Duration::from_secs(2);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the first call on a connection may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most requests for blocks that one peer has to answer at once: each may take up a whole message here.
+const FETCHES_AT_ONCE: usize = 4;
+/// Most blocks in one of them: a whole round of the largest committee.
+const FETCH_BLOCKS_MAX: usize = 128;
+/// Most blocks that wait to be asked of one peer. What does not fit is asked of the next by the engine.
+const FETCH_WAITING_MAX: usize = 1024;
+/// Most blocks of one round in a peer's stream. One is what honest members send; a second convicts the peer.
+const BLOCKS_PER_ROUND_MAX: u32 = 2;
+/// Most entries of one message: a mebibyte of the smallest blocks, and the most heights, have fewer. The rest of a message
+/// could be empty ones, which take up more room decoded than on the way.
+const ENVELOPES_MAX: usize = 8192;
 /// Version of the protocol between peers.
 const PROTOCOL_VERSION: u32 = 1;
 
@@ -50,7 +63,19 @@ pub(crate) struct Peer {
     client: ConsensusServiceClient<Channel>,
     sync: SyncServiceClient<Channel>,
     shared: Arc<Shared>,
-    core: mpsc::Sender<Input>,
+    inbox: Inbox,
+    /// What its stream may cost.
+    allowance: Arc<Allowance>,
+}
+
+/// How far one stream has been read.
+struct Reading {
+    /// The lowest round whose block may come next.
+    round: Round,
+    /// How many of that round have come.
+    of_round: u32,
+    /// The first height that was left out, if any was.
+    left_out: Option<Height>,
 }
 
 /// Why a stream ended.
@@ -73,6 +98,12 @@ enum StreamError {
     Stopped,
 }
 
+impl From<CoreStopped> for StreamError {
+    fn from(_: CoreStopped) -> Self {
+        Self::Stopped
+    }
+}
+
 fn misbehaved(reason: &'static str, detail: impl ToString) -> StreamError {
     StreamError::Misbehaved {
         reason,
@@ -85,14 +116,15 @@ impl Peer {
         index: ValidatorIndex,
         channel: Channel,
         shared: Arc<Shared>,
-        core: mpsc::Sender<Input>,
+        inbox: Inbox,
     ) -> Self {
         Self {
             index,
             sync: super::sync::client(channel.clone()),
             client: peer_client(channel),
             shared,
-            core,
+            inbox,
+            allowance: Arc::new(Allowance::new(Traffic::default())),
         }
     }
 
@@ -147,9 +179,9 @@ impl Peer {
     /// One connection: greeting, subscription, reading.
     async fn session(&mut self) -> StreamError {
         match self.subscribe().await {
-            Ok(stream) => {
+            Ok((stream, from)) => {
                 self.connected(true);
-                match self.read(stream).await {
+                match self.read(stream, from).await {
                     Ok(()) => StreamError::Ended,
                     Err(error) => error,
                 }
@@ -158,7 +190,8 @@ impl Peer {
         }
     }
 
-    async fn subscribe(&mut self) -> Result<Streaming<SubscribeResponse>, StreamError> {
+    /// The stream, and the round from which it is to be.
+    async fn subscribe(&mut self) -> Result<(Streaming<SubscribeResponse>, Round), StreamError> {
         let committee = &self.shared.committee;
         let hello = HelloRequest {
             chain_id: Bytes::copy_from_slice(committee.chain().as_ref()),
@@ -179,15 +212,15 @@ impl Peer {
             round: Round(answer.own_round.unwrap_or_default()),
         };
         let from = self.index;
-        self.core
-            .send(Input::Greeting { from, greeting })
-            .await
-            .map_err(|_| StreamError::Stopped)?;
+        self.inbox
+            .send(Input::Greeting { from, greeting }, 0)
+            .await?;
         self.look_ahead(&answer).await;
         let received = self.shared.received[self.index.position()].load(Ordering::Relaxed);
+        // What the peer does not keep is fetched from others, if it is needed at all.
+        let first = Round((received + 1).max(answer.lowest_available_round()));
         let request = SubscribeRequest {
-            // What the peer does not keep is fetched from others, if it is needed at all.
-            from_round: Some((received + 1).max(answer.lowest_available_round())),
+            from_round: Some(first.0),
             from_height: Some(self.shared.archive.certified().0 + 1),
         };
         let subscription = self.client.subscribe(request);
@@ -195,7 +228,7 @@ impl Peer {
             .await
             .map_err(|_| StreamError::Timeout)?
             .map_err(Box::new)?;
-        Ok(response.into_inner())
+        Ok((response.into_inner(), first))
     }
 
     /// If the peer says that it is far ahead, and proves it, this node joins there instead of catching up block by block.
@@ -230,27 +263,31 @@ impl Peer {
         }
     }
 
-    async fn read(&self, mut stream: Streaming<SubscribeResponse>) -> Result<(), StreamError> {
-        let mut left_out = None;
+    async fn read(
+        &self,
+        mut stream: Streaming<SubscribeResponse>,
+        from: Round,
+    ) -> Result<(), StreamError> {
+        let mut reading = Reading::from(from);
         while let Some(message) = stream.message().await.map_err(Box::new)? {
+            let count = message.envelopes.len();
+            if count > ENVELOPES_MAX {
+                return Err(misbehaved("too_many_envelopes", count));
+            }
             for envelope in message.envelopes {
-                self.take(envelope, &mut left_out).await?;
+                self.take(envelope, &mut reading).await?;
             }
             // What was left out can be had again once finality has come closer to it.
             let certified = self.shared.archive.certified();
-            if left_out.is_some_and(|height: Height| height.0 <= certified.0 + FINALITY_WINDOW / 2)
-            {
+            let near = |height: Height| height.0 <= certified.0 + FINALITY_WINDOW / 2;
+            if reading.left_out.is_some_and(near) {
                 return Err(StreamError::Resubscribe);
             }
         }
         Ok(())
     }
 
-    async fn take(
-        &self,
-        envelope: Envelope,
-        left_out: &mut Option<Height>,
-    ) -> Result<(), StreamError> {
+    async fn take(&self, envelope: Envelope, reading: &mut Reading) -> Result<(), StreamError> {
         let body = envelope
             .body
             .ok_or_else(|| misbehaved("envelope", "empty"))?;
@@ -259,17 +296,17 @@ impl Peer {
             | envelope::Body::Share(bytes)
             | envelope::Body::Certificate(bytes) => bytes.len(),
         };
-        self.shared.heard[self.index.position()].store(self.shared.now().0, Ordering::Relaxed);
-        let label = PeerLabel { peer: self.index.0 };
-        self.shared
-            .metrics
-            .peer_received_bytes
-            .get_or_create(&label)
-            .inc_by(bytes as u64);
+        self.note_received(bytes);
+        // While the reader waits, HTTP/2 makes the peer wait.
+        let owed = self.allowance.spend(bytes);
+        if !owed.is_zero() {
+            tokio::time::sleep(owed).await;
+        }
         let from = self.index;
         let input = match body {
             envelope::Body::Block(bytes) => {
-                let block = self.own_block(bytes)?;
+                let block = self.own_block(&bytes)?;
+                reading.block(block.round())?;
                 self.wait_for_room(&block).await?;
                 self.shared.received[from.position()].fetch_max(block.round().0, Ordering::Relaxed);
                 self.note_held(&block);
@@ -278,7 +315,7 @@ impl Peer {
             envelope::Body::Share(bytes) => {
                 let share = FinalityShare::from_bytes(&bytes)
                     .map_err(|error| misbehaved("share", error))?;
-                if self.beyond_window(share.height, left_out) {
+                if self.beyond_window(share.height, reading) {
                     return Ok(());
                 }
                 Input::Share { from, share }
@@ -286,20 +323,28 @@ impl Peer {
             envelope::Body::Certificate(bytes) => {
                 let certificate = Certificate::from_bytes(&bytes)
                     .map_err(|error| misbehaved("certificate", error))?;
-                if self.beyond_window(certificate.header.height, left_out) {
+                if self.beyond_window(certificate.header.height, reading) {
                     return Ok(());
                 }
                 Input::Certificate { from, certificate }
             }
         };
-        self.core
-            .send(input)
-            .await
-            .map_err(|_| StreamError::Stopped)
+        Ok(self.inbox.send(input, bytes).await?)
+    }
+
+    /// The peer is alive, and has cost this much.
+    fn note_received(&self, bytes: usize) {
+        self.shared.heard[self.index.position()].store(self.shared.now().0, Ordering::Relaxed);
+        let label = PeerLabel { peer: self.index.0 };
+        self.shared
+            .metrics
+            .peer_received_bytes
+            .get_or_create(&label)
+            .inc_by(bytes as u64);
     }
 
     /// A block of the peer's own stream: it must be the author.
-    fn own_block(&self, bytes: Bytes) -> Result<VerifiedBlock, StreamError> {
+    fn own_block(&self, bytes: &[u8]) -> Result<VerifiedBlock, StreamError> {
         let block = verified(&self.shared, bytes)?;
         if block.author() != self.index {
             return Err(misbehaved("foreign_block", block.author()));
@@ -316,10 +361,10 @@ impl Peer {
         room.map(|_| ()).map_err(|_| StreamError::Stopped)
     }
 
-    fn beyond_window(&self, height: Height, left_out: &mut Option<Height>) -> bool {
+    fn beyond_window(&self, height: Height, reading: &mut Reading) -> bool {
         let beyond = height > self.shared.window.borrow().height_most;
         if beyond {
-            left_out.get_or_insert(height);
+            reading.left_out.get_or_insert(height);
         }
         beyond
     }
@@ -334,8 +379,14 @@ impl Peer {
             tracing::debug!(peer = %self.index, count = blocks.len(), "fetch failed");
             return;
         };
-        for bytes in answer.into_inner().blocks {
-            let block = match verified(&self.shared, bytes) {
+        let answer = answer.into_inner().blocks;
+        if answer.len() > blocks.len() {
+            self.refuse("unasked_block");
+            return;
+        }
+        for bytes in answer {
+            self.note_received(bytes.len());
+            let block = match verified(&self.shared, &bytes) {
                 Ok(block) if blocks.contains(&block.reference()) => block,
                 Ok(_) => {
                     self.refuse("unasked_block");
@@ -349,7 +400,8 @@ impl Peer {
             };
             let from = self.index;
             self.note_held(&block);
-            if self.core.send(Input::Block { from, block }).await.is_err() {
+            let input = Input::Block { from, block };
+            if self.inbox.send(input, bytes.len()).await.is_err() {
                 return;
             }
         }
@@ -367,8 +419,36 @@ impl Peer {
     }
 }
 
-/// Decodes and verifies a block.
-fn verified(shared: &Shared, bytes: Bytes) -> Result<VerifiedBlock, StreamError> {
+impl Reading {
+    const fn from(round: Round) -> Self {
+        Self {
+            round,
+            of_round: 0,
+            left_out: None,
+        }
+    }
+
+    /// Notes the next block. A peer streams its own blocks in order, so that whatever it invents, it sends little for each
+    /// round.
+    fn block(&mut self, round: Round) -> Result<(), StreamError> {
+        if round < self.round {
+            return Err(misbehaved("round_order", round));
+        }
+        if round > self.round {
+            (self.round, self.of_round) = (round, 0);
+        }
+        self.of_round += 1;
+        if self.of_round > BLOCKS_PER_ROUND_MAX {
+            return Err(misbehaved("twins", round));
+        }
+        Ok(())
+    }
+}
+
+/// Decodes and verifies a block. It is copied: what waits for its turn must not keep alive the message that it came in, which
+/// may be thousands of times as long.
+fn verified(shared: &Shared, bytes: &[u8]) -> Result<VerifiedBlock, StreamError> {
+    let bytes = Bytes::copy_from_slice(bytes);
     let block = Block::decode(bytes).map_err(|error| misbehaved("block_encoding", error))?;
     shared
         .cryptography
@@ -376,25 +456,127 @@ fn verified(shared: &Shared, bytes: Bytes) -> Result<VerifiedBlock, StreamError>
         .map_err(|error| misbehaved("block", error))
 }
 
-/// Hands fetches to their peers until the node stops.
+/// What is to be asked of one peer.
+#[derive(Default)]
+struct Fetches {
+    waiting: VecDeque<BlockRef>,
+    running: usize,
+}
+
+impl Fetches {
+    /// Queues blocks; returns how many found no room.
+    fn push(&mut self, blocks: Vec<BlockRef>) -> usize {
+        let mut refused = 0;
+        for block in blocks {
+            if self.waiting.contains(&block) {
+                continue;
+            }
+            if self.waiting.len() < FETCH_WAITING_MAX {
+                self.waiting.push_back(block);
+            } else {
+                refused += 1;
+            }
+        }
+        refused
+    }
+
+    /// The next request, if the peer may get one more.
+    fn next(&mut self) -> Option<Vec<BlockRef>> {
+        if self.running >= FETCHES_AT_ONCE || self.waiting.is_empty() {
+            return None;
+        }
+        self.running += 1;
+        let count = self.waiting.len().min(FETCH_BLOCKS_MAX);
+        Some(self.waiting.drain(..count).collect())
+    }
+}
+
+/// Hands fetches to their peers until the node stops. What the engine asks for waits here, in queues of bounded length, while
+/// a peer has as much to answer as it may.
 pub(crate) async fn run_fetches(
     mut fetches: mpsc::UnboundedReceiver<(ValidatorIndex, Vec<BlockRef>)>,
     peers: Vec<Option<Peer>>,
     stop: CancellationToken,
 ) {
-    let mut running = JoinSet::new();
+    let mut queues: Vec<Fetches> = peers.iter().map(|_| Fetches::default()).collect();
+    let mut running: JoinSet<usize> = JoinSet::new();
     loop {
-        let next = tokio::select! {
+        let position = tokio::select! {
             () = stop.cancelled() => break,
-            next = fetches.recv() => next,
-            Some(_) = running.join_next() => continue,
+            next = fetches.recv() => {
+                let Some((index, blocks)) = next else {
+                    break;
+                };
+                let Some(queue) = queues.get_mut(index.position()) else {
+                    continue;
+                };
+                let refused = queue.push(blocks);
+                if refused > 0 {
+                    tracing::debug!(peer = %index, refused, "too many fetches of one peer");
+                }
+                index.position()
+            }
+            Some(ended) = running.join_next() => {
+                let position = ended.expect("a fetch panics nowhere, and none is aborted before the end");
+                queues[position].running -= 1;
+                position
+            }
         };
-        let Some((index, blocks)) = next else {
-            break;
+        let Some(peer) = &peers[position] else {
+            queues[position].waiting.clear();
+            continue;
         };
-        if let Some(Some(peer)) = peers.get(index.position()) {
-            running.spawn(peer.clone().fetch(blocks));
+        while let Some(blocks) = queues[position].next() {
+            let peer = peer.clone();
+            running.spawn(async move {
+                peer.fetch(blocks).await;
+                position
+            });
         }
     }
     running.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_types::BlockId;
+
+    #[test]
+    fn a_stream_ascends_and_has_two_blocks_of_a_round_at_most() {
+        let reason = |reading: &mut Reading, round| match reading.block(Round(round)) {
+            Ok(()) => "taken",
+            Err(StreamError::Misbehaved { reason, .. }) => reason,
+            Err(_) => "other",
+        };
+        let mut reading = Reading::from(Round(5));
+        assert_eq!(reason(&mut reading, 4), "round_order", "not asked for");
+        for (round, taken) in [(5, "taken"), (8, "taken"), (8, "taken"), (8, "twins")] {
+            assert_eq!(reason(&mut reading, round), taken);
+        }
+        assert_eq!(reason(&mut reading, 9), "taken");
+        assert_eq!(reason(&mut reading, 8), "round_order", "taken before");
+    }
+
+    #[test]
+    fn fetches_of_one_peer_wait_in_a_bounded_queue() {
+        let block = |round| BlockRef {
+            round: Round(round),
+            author: ValidatorIndex(1),
+            id: BlockId([0; 32]),
+        };
+        let mut fetches = Fetches::default();
+        assert_eq!(fetches.push((0..100).map(block).collect()), 0);
+        assert_eq!(
+            fetches.push((50..2_000).map(block).collect()),
+            2_000 - 1_024
+        );
+        for _ in 0..4 {
+            assert_eq!(fetches.next().map(|blocks| blocks.len()), Some(128));
+        }
+        assert_eq!(fetches.next(), None, "as many run as may");
+        fetches.running -= 1;
+        let next = fetches.next().expect("one has ended");
+        assert_eq!(next[0], block(512));
+    }
 }

@@ -12,6 +12,7 @@ use quorate_consensus::VerifiedBlock;
 use quorate_ledger::{Admission, PreparedBlock};
 use quorate_store::tables::Tables;
 use quorate_sync::Trust;
+use quorate_types::limits::BLOCK_BYTES_MAX;
 use quorate_types::{
     BlockRef, Commit, Committee, Evidence, Execution, FinalityShare, Genesis, Header, Height,
     Round, Timestamp, ValidatorIndex,
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::archive::Archive;
 use super::blocks::BlockIndex;
+use super::budget::{ByteBudget, Held};
 use super::error::NodeError;
 use super::execution::ExecutionItem;
 use super::sync::Points;
@@ -32,15 +34,25 @@ use crate::metrics::Metrics;
 pub(crate) const JOURNAL_QUEUE: usize = 4096;
 /// Commits that may wait for execution before the core waits for it.
 pub(crate) const EXECUTION_QUEUE: usize = 1024;
-/// Verified messages of peers that may wait for the core before their streams are read no further.
-pub(crate) const NETWORK_QUEUE: usize = 256;
+/// Bytes of blocks that may wait for the log before the core waits for it: some group commits.
+const JOURNAL_BYTES_MAX: usize = 64 << 20;
+/// Bytes of blocks in commits that may wait for execution before the core waits for it.
+const EXECUTION_BYTES_MAX: usize = 128 << 20;
+/// Bytes of blocks that are being prepared for execution, or are and wait for it, over all authors: each has an equal part, and
+/// at least the largest block's. Decoded they take up about three times as much. What does not fit is prepared when it is
+/// executed.
+const PREPARED_BYTES_MAX: usize = 64 << 20;
 /// Evidence kept in memory for operators; the file keeps all of it.
 const EVIDENCE_KEPT: usize = 1000;
 
 /// Work for the log's thread.
 pub(crate) enum JournalItem {
     /// A record for the log and what may be done once it is durable.
-    Record { record: Record, then: Vec<Effect> },
+    Record {
+        record: Record,
+        then: Vec<Effect>,
+        room: Held,
+    },
     /// Tell when everything before this is durable.
     Barrier(SyncSender<()>),
 }
@@ -119,8 +131,12 @@ pub(crate) struct Shared {
     fatal: mpsc::UnboundedSender<NodeError>,
     workers: rayon::ThreadPool,
     verifiers: rayon::ThreadPool,
-    /// Blocks whose transactions were decoded and verified before their turn to be executed.
-    prepared: Mutex<BTreeMap<BlockRef, PreparedBlock>>,
+    /// Blocks whose transactions are decoded and verified before their turn to be executed; `None` while they are.
+    prepared: Mutex<BTreeMap<BlockRef, Option<(PreparedBlock, Held)>>>,
+    /// By author, the room for those.
+    prepared_room: Vec<ByteBudget>,
+    journal_room: ByteBudget,
+    execution_room: ByteBudget,
     /// Dropped after everything else, the open store above all: see [`Shared::new`].
     _released: oneshot::Sender<Infallible>,
 }
@@ -209,6 +225,13 @@ impl Shared {
             workers: parts.workers,
             verifiers: parts.verifiers,
             prepared: Mutex::default(),
+            prepared_room: (0..members)
+                .map(|_| {
+                    ByteBudget::new((PREPARED_BYTES_MAX / members).max(BLOCK_BYTES_MAX as usize))
+                })
+                .collect(),
+            journal_room: ByteBudget::new(JOURNAL_BYTES_MAX),
+            execution_room: ByteBudget::new(EXECUTION_BYTES_MAX),
             _released,
         };
         (shared, released)
@@ -236,10 +259,14 @@ impl Shared {
         for effect in effects {
             match effect {
                 Effect::Persist { record, then } => {
+                    let mut bytes = 0;
                     if let Record::Block(block) = &record {
                         self.prepare(block);
+                        bytes = block.bytes().len();
                     }
-                    let _ = self.journal.send(JournalItem::Record { record, then });
+                    let room = self.journal_room.take(bytes);
+                    let item = JournalItem::Record { record, then, room };
+                    let _ = self.journal.send(item);
                 }
                 Effect::SendBlock(block) => self.publish_block(block.round()),
                 Effect::SendShare(share) => self.publish_share(share),
@@ -247,7 +274,12 @@ impl Shared {
                     let _ = self.fetches.send((peer, blocks));
                 }
                 Effect::Compute(job) => self.compute(job),
-                Effect::Execute(commit) => self.execute(ExecutionItem::Commit(commit)),
+                Effect::Execute(commit) => {
+                    let blocks = commit.blocks.iter();
+                    let bytes = blocks.map(|block| block.bytes().len()).sum();
+                    let room = self.execution_room.take(bytes);
+                    self.execute(ExecutionItem::Commit { commit, room });
+                }
                 Effect::Checkpoint(checkpoint) => {
                     // A checkpoint rests on blocks that may not be durable yet, and on none that come later.
                     let (done, durable) = sync_channel(1);
@@ -301,6 +333,14 @@ impl Shared {
         if self.genesis.execution == Execution::Opaque || block.transaction_count() == 0 {
             return;
         }
+        let room = &self.prepared_room[block.author().position()];
+        let Some(room) = room.try_take(block.bytes().len()) else {
+            return;
+        };
+        self.prepared
+            .lock()
+            .expect("no thread panics while it holds the prepared blocks")
+            .insert(block.reference(), None);
         let (shared, block) = (Arc::clone(self), block.clone());
         self.verifiers.spawn_fifo(move || {
             let prepared = PreparedBlock::new(&block, &shared.archive.latest_snapshot());
@@ -308,7 +348,10 @@ impl Shared {
                 .prepared
                 .lock()
                 .expect("no thread panics while it holds the prepared blocks");
-            all.insert(block.reference(), prepared);
+            // Gone if it was executed or given up meanwhile.
+            if let Some(wanted) = all.get_mut(&block.reference()) {
+                *wanted = Some((prepared, room));
+            }
         });
     }
 
@@ -320,7 +363,8 @@ impl Shared {
             .expect("no thread panics while it holds the prepared blocks");
         let blocks = commit.blocks.iter();
         blocks
-            .filter_map(|block| all.remove(&block.reference()))
+            .filter_map(|block| all.remove(&block.reference()).flatten())
+            .map(|(prepared, _)| prepared)
             .collect()
     }
 
