@@ -7,6 +7,7 @@
 mod admin;
 mod chain;
 mod finality;
+mod flood;
 mod peer_fake;
 mod peers;
 mod public;

@@ -10,7 +10,7 @@ use quorate_ledger::StateChunk;
 use quorate_node::api::{
     ConsensusApi, FinalityItem, PeerSource, Standing, SyncApi, SyncSource, ViewError,
 };
-use quorate_node::net::{PeerTls, peer_channel, peer_client, serve_peers};
+use quorate_node::net::{PeerTls, Traffic, peer_channel, peer_client, serve_peers};
 use quorate_rpc::peer::v1::consensus_service_client::ConsensusServiceClient;
 use quorate_rpc::peer::v1::{HelloRequest, HelloResponse};
 use quorate_sync::{CommitRecord, SyncPoint};
@@ -54,6 +54,8 @@ pub(crate) fn tls(committee: &Committee, index: u16, seed: u8) -> PeerTls {
 pub(crate) struct Fake {
     pub(crate) state: Mutex<State>,
     changed: watch::Sender<u64>,
+    /// Fetches are answered while this is true.
+    pub(crate) answering: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -70,6 +72,7 @@ impl Fake {
         Arc::new(Self {
             state: Mutex::default(),
             changed: watch::Sender::new(0),
+            answering: watch::Sender::new(true),
         })
     }
 
@@ -144,6 +147,8 @@ impl PeerSource for Fake {
         blocks: Vec<BlockRef>,
         _bytes_max: usize,
     ) -> Result<Vec<Bytes>, ViewError> {
+        let mut answering = self.answering.subscribe();
+        answering.wait_for(|answering| *answering).await.unwrap();
         let state = self.state.lock().unwrap();
         let held = blocks
             .iter()
@@ -198,10 +203,20 @@ pub(crate) struct Listening {
 }
 
 pub(crate) async fn listen(committee: &Committee, tls: PeerTls) -> Listening {
+    listen_with(committee, tls, Traffic::default()).await
+}
+
+/// One that gives each peer this much.
+pub(crate) async fn listen_with(
+    committee: &Committee,
+    tls: PeerTls,
+    traffic: Traffic,
+) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let fake = Fake::new();
-    let service = ConsensusApi::new(fake.clone(), committee, "0.0.0-test");
+    let service = ConsensusApi::new(fake.clone(), committee, "0.0.0-test")
+        .with_allowances(committee, traffic);
     let sync = SyncApi::new(fake.clone());
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(async move {

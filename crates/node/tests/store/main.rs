@@ -10,6 +10,7 @@ mod committee;
 mod damage;
 mod database;
 mod disk;
+mod flood;
 mod pruning;
 mod restart;
 mod startup;
