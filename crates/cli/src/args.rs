@@ -381,6 +381,27 @@ pub(crate) enum BenchCommand {
     Bank(BenchBankArgs),
     /// Keeps a committee under load for long and shows what its memory and its disk do.
     Soak(BenchSoakArgs),
+    /// Has one member, and then clients, flood the others, and shows what that costs them.
+    Flood(BenchFloodArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchFloodArgs {
+    /// How many validators; the last is the one that floods.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub(crate) validators: u16,
+    /// Opaque transactions of 512 bytes a second to offer in every window.
+    #[arg(long, value_name = "TPS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) load: u64,
+    /// As many more that flooding clients offer in the last window.
+    #[arg(long, value_name = "TPS", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) client_flood: u64,
+    /// Transactions that a validator's pool holds.
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) pool: u64,
+    /// How long each window lasts.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Debug, Args)]

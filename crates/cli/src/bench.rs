@@ -6,6 +6,7 @@
 
 mod bank;
 mod ceremony;
+mod flood;
 mod measure;
 mod search;
 mod soak;
@@ -49,6 +50,7 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         Some(BenchCommand::Ceremony(args)) => return ceremony::run(args, json),
         Some(BenchCommand::Soak(args)) => return Box::pin(soak::run(args, json)).await,
         Some(BenchCommand::Bank(args)) => return Box::pin(bank::run(args, json)).await,
+        Some(BenchCommand::Flood(args)) => return Box::pin(flood::run(args, json)).await,
         None => {}
     }
     let directory = tempfile::Builder::new()

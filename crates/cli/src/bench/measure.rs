@@ -49,6 +49,8 @@ pub(crate) struct Quantiles {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
     pub(crate) committed_tps: f64,
+    /// What clients of these validators handed in and saw certified, a second.
+    pub(crate) certified_tps: f64,
     /// Processor time of all validators for each committed transaction.
     pub(crate) cpu_us_per_transaction: f64,
     /// From arrival in a pool to execution there.
@@ -182,6 +184,7 @@ impl Measured {
         let committed_whole = committed.round() as u64;
         Self {
             committed_tps: committed / seconds,
+            certified_tps: after.latency(before, CERTIFICATE).count() / seconds,
             cpu_us_per_transaction: each(after.processor_micros - before.processor_micros),
             commit_ms: Quantiles::of(&after.latency(before, COMMIT)),
             certificate_ms: Quantiles::of(&after.latency(before, CERTIFICATE)),
