@@ -28,7 +28,7 @@ use quorate_types::{Round, ValidatorIndex};
 
 /// What a peer said of itself and of this validator when a connection was made. A validator that starts proposes nothing
 /// before it has enough of them; why, and how many, stands in `docs/adr/0010-amnesia-guard.md`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Greeting {
     /// The highest round of this validator's blocks that the peer holds.
     pub held: Round,
@@ -37,7 +37,7 @@ pub struct Greeting {
 }
 
 /// Keeps proposals back until it is known that they repeat none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Guard {
     quorum: usize,
     /// The highest round of an own block that is known here.
@@ -128,6 +128,9 @@ impl Guard {
         counted.into_iter().chain([self.own]).max()
     }
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {
