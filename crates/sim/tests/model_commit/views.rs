@@ -35,6 +35,9 @@ pub(crate) struct Outcome {
 /// What a view made of the slot: the block if one is committed, and what the commit outputs.
 pub(crate) type Decided = (Option<BlockRef>, Vec<BlockRef>, u64);
 
+/// What a view decided, and whether directly.
+type Ruling = (Decided, bool);
+
 /// A view: an engine, and what it was seen to decide.
 pub(crate) struct View {
     engine: Consensus,
@@ -202,7 +205,7 @@ pub(crate) fn companies(dag: &Dag, anchor: usize, all: bool) -> Vec<Vec<usize>> 
 /// turn, and each view gets the same in another order.
 pub(crate) fn explore(limits: &Limits, adjust: Adjust, dag: &Dag, all: bool) -> Outcome {
     let blocks = Blocks::new(dag);
-    let mut decided: Vec<(Decided, bool)> = Vec::new();
+    let mut decided: Vec<Ruling> = Vec::new();
     let mut outcome = Outcome::default();
     let mut labels = BTreeSet::new();
     for (at, node) in dag.last().iter().enumerate() {
@@ -245,7 +248,7 @@ fn decide(
     blocks: &Blocks,
     author: u16,
     company: &[usize],
-) -> (Option<(Decided, bool)>, Vec<(Decided, bool)>) {
+) -> (Option<Ruling>, Vec<Ruling>) {
     let view = || View::new(&blocks.committee, limits, adjust);
     let tail = blocks.tail(limits, company);
     let anchor = dag.rounds();
