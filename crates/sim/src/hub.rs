@@ -1,9 +1,10 @@
 //! What all validators of a world share: clock, queue, network, chance, and those who watch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quorate_types::{BlockRef, Evidence, Timestamp, ValidatorIndex};
+use quorate_ledger::{PreparedBlock, Snapshot};
+use quorate_types::{Block, BlockId, BlockRef, Commit, Evidence, Timestamp, ValidatorIndex};
 
 use crate::checker::Checker;
 use crate::dice::Dice;
@@ -36,6 +37,8 @@ pub(crate) struct Hub {
     pub(crate) asked: BTreeSet<(ValidatorIndex, ValidatorIndex, BlockRef)>,
     /// Whether the faults are over.
     pub(crate) healed: bool,
+    /// Blocks with their transactions decoded and the signatures verified, by whoever executed them first.
+    pub(crate) prepared: BTreeMap<BlockId, PreparedBlock>,
 }
 
 /// How much happened.
@@ -89,6 +92,21 @@ impl Hub {
     )]
     pub(crate) const fn makes(&self, _: DriverFault) -> bool {
         false
+    }
+
+    /// What helps to execute a commit. Verifying signatures is most of the work of executing, and gives the same for all,
+    /// so that it is done once in a world; where cryptography is real, everybody does all of it.
+    pub(crate) fn prepare(&mut self, commit: &Commit, snapshot: &Snapshot) -> Vec<PreparedBlock> {
+        if self.mix.real_cryptography {
+            return Vec::new();
+        }
+        let prepare = |block: &Arc<Block>| {
+            let known = self.prepared.entry(block.reference().id);
+            known
+                .or_insert_with(|| PreparedBlock::new(block, snapshot))
+                .clone()
+        };
+        commit.blocks.iter().map(prepare).collect()
     }
 
     /// Puts a message on its way, or two of it.

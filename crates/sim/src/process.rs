@@ -383,7 +383,8 @@ impl Process {
     /// Executes the next commit. `None`: it cannot be, which the checker is told.
     fn execute(&mut self, commit: &Commit, hub: &mut Hub) -> Option<Header> {
         let height = commit.height;
-        match self.ledger.execute(commit) {
+        let prepared = hub.prepare(commit, &self.ledger.snapshot());
+        match self.ledger.execute_prepared(commit, prepared) {
             Ok(execution) => {
                 let header = execution.header;
                 let hash = header.hash();

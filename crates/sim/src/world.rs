@@ -6,7 +6,7 @@
 mod disks;
 mod faults;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quorate_types::{Execution, Height, Round, Timestamp, ValidatorIndex};
@@ -89,6 +89,7 @@ impl World {
             boots: vec![0; usize::from(size)],
             asked: BTreeSet::new(),
             healed: false,
+            prepared: BTreeMap::new(),
         };
         let nodes = (0..size).map(|_| Node::Down(Box::default())).collect();
         Self {
