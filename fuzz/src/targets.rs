@@ -1,6 +1,7 @@
 //! All targets, by crate.
 
 mod dkg;
+mod engine;
 mod files;
 mod ledger;
 mod light;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Target> {
     all.extend(sync::targets());
     all.extend(store::targets());
     all.extend(validator::targets());
+    all.extend(engine::targets());
     all.extend(ledger::targets());
     all.extend(rpc::targets());
     all.extend(files::targets());

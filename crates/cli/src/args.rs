@@ -527,6 +527,9 @@ pub(crate) struct SimArgs {
     /// Print what led to each failure.
     #[arg(long)]
     pub(crate) timeline: bool,
+    /// Write a page that draws the first seed that failed, or the first of all: its blocks, leaders, commits and faults.
+    #[arg(long, value_name = "FILE", conflicts_with = "ceremony")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What a simulated world does to its validators.

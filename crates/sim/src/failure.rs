@@ -4,6 +4,7 @@ use std::fmt;
 
 use quorate_types::{BlockRef, Evidence, HeaderHash, Height, Round, ValidatorIndex};
 
+use crate::options::Scenario;
 use crate::trace::Moment;
 
 /// A broken promise of safety. The messages begin with the invariant's number in `docs/invariants.md`.
@@ -301,6 +302,8 @@ pub struct Failure {
     pub validators: u16,
     /// The seed.
     pub seed: u64,
+    /// What kind of world it was.
+    pub scenario: Scenario,
     /// What went wrong.
     pub cause: Cause,
     /// What the seed drew.
@@ -321,7 +324,11 @@ impl Failure {
         } else {
             ""
         };
+        let scenario = match self.scenario {
+            Scenario::Swarm => String::new(),
+            other => format!(" --scenario {}", other.name()),
+        };
         let end = seed.saturating_add(1);
-        format!("quorate sim --validators {validators} --seeds {seed}..{end}{check}")
+        format!("quorate sim --validators {validators} --seeds {seed}..{end}{scenario}{check}")
     }
 }

@@ -111,6 +111,10 @@ impl Hub {
 
     /// Puts a message on its way, or two of it.
     pub(crate) fn send(&mut self, from: ValidatorIndex, to: ValidatorIndex, message: Message) {
+        if let Message::Block(block) | Message::Answer(block) = &message {
+            self.trace
+                .record(|recording| recording.block(self.now, block));
+        }
         let boot = self.boots[to.position()];
         if self.network.duplicates(&self.mix, &mut self.dice) {
             self.transmit_or_hold(from, to, boot, message.clone());

@@ -45,6 +45,8 @@ mod mix;
 mod network;
 mod options;
 mod process;
+mod recording;
+mod remembered;
 mod report;
 mod runner;
 mod schedule;
@@ -61,7 +63,10 @@ pub use options::DriverFault;
 pub use options::{Scenario, SimOptions};
 #[cfg(feature = "mutants")]
 pub use quorate_consensus::Mutation;
+pub use recording::{
+    RecordedBlock, RecordedCertificate, RecordedCommit, RecordedLeaders, Recording,
+};
 pub use report::{Report, Summary};
-pub use runner::{run_seed, run_seeds};
+pub use runner::{record_seed, run_seed, run_seeds};
 pub use schedule::Schedule;
 pub use trace::Moment;

@@ -89,6 +89,22 @@ pub enum Scenario {
     LyingDisks,
 }
 
+impl Scenario {
+    /// What the command line calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Swarm => "swarm",
+            Self::Calm => "calm",
+            Self::CrashAll => "crash-all",
+            Self::LossyPartitions => "lossy-partitions",
+            Self::CrashOften => "crash-often",
+            Self::LostDisks => "lost-disks",
+            Self::LyingDisks => "lying-disks",
+        }
+    }
+}
+
 impl SimOptions {
     /// Runs of the whole swarm over some seeds.
     #[must_use]

@@ -265,7 +265,11 @@ impl Process {
         let (height, leader) = (commit.height.0, commit.leader);
         hub.trace
             .note(hub.now, Kind::Execute, self.me, height, &leader.id.0);
-        hub.trace.say(hub.now, Some(self.me), || {
+        if self.liar.is_none() {
+            hub.trace
+                .record(|recording| recording.commit(hub.now, commit));
+        }
+        hub.trace.say_in_passing(hub.now, Some(self.me), || {
             let blocks = commit.blocks.len();
             format!(
                 "commits height {height}: leader {} of round {}, {blocks} blocks",
@@ -330,6 +334,13 @@ impl Process {
                 .run(cryptography.as_ref())
                 .expect("only proposals take a payload"),
         };
+        if let Input::Coin { round, verdict } = &input
+            && let Some(coin) = &verdict.signature
+        {
+            let slots = hub.mix.rule.leaders;
+            hub.trace
+                .record(|recording| recording.coin(hub.now, *round, coin, slots));
+        }
         self.step(input, hub);
     }
 
@@ -340,7 +351,9 @@ impl Process {
             .note(hub.now, Kind::Certified, self.me, height.0, &signature);
         let setup = Arc::clone(&hub.setup);
         hub.checker.certificate(self.me, &certificate, &setup);
-        hub.trace.say(hub.now, Some(self.me), || {
+        hub.trace
+            .record(|recording| recording.certificate(hub.now, height));
+        hub.trace.say_in_passing(hub.now, Some(self.me), || {
             format!("certifies height {height}")
         });
         let certificate = Arc::new(certificate);

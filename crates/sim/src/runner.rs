@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use crate::failure::{Cause, Failure};
 use crate::mix::Mix;
 use crate::options::SimOptions;
+use crate::recording::{Recorder, Recording};
 use crate::report::{Report, Summary};
 use crate::trace::Timeline;
 use crate::world::World;
@@ -18,8 +19,9 @@ use crate::world::World;
 /// # Errors
 /// [`Failure`].
 pub fn run_seed(options: &SimOptions, seed: u64) -> Result<Report, Box<Failure>> {
-    let failure = match run_once(options, seed, None) {
-        Ok(report) if options.check_determinism => match run_once(options, seed, None) {
+    let quietly = || run_once(options, seed, (None, None));
+    let failure = match quietly() {
+        Ok(report) if options.check_determinism => match quietly() {
             Ok(again) if again == report => return Ok(report),
             Ok(again) => Cause::Determinism {
                 first: decoded(&report.trace_hash),
@@ -31,21 +33,44 @@ pub fn run_seed(options: &SimOptions, seed: u64) -> Result<Report, Box<Failure>>
         Err(cause) => cause,
     };
     let timeline = Timeline::default();
-    let _ = run_once(options, seed, Some(Arc::clone(&timeline)));
+    let _ = run_once(options, seed, (Some(Arc::clone(&timeline)), None));
     let moments = std::mem::take(&mut *timeline.lock().unwrap_or_else(PoisonError::into_inner));
     Err(Box::new(Failure {
         validators: options.validators,
         seed,
+        scenario: options.scenario,
         cause: failure,
         mix: Mix::draw(seed, options).to_string(),
         timeline: VecDeque::into(moments),
     }))
 }
 
-fn run_once(options: &SimOptions, seed: u64, timeline: Option<Timeline>) -> Result<Report, Cause> {
+/// Runs one seed, whether it fails or not, and writes all of it down.
+#[must_use]
+pub fn record_seed(options: &SimOptions, seed: u64) -> Recording {
+    let recorder = Recorder::new(Mutex::new(Recording::new(options, seed)));
+    let outcome = run_once(options, seed, (None, Some(Arc::clone(&recorder))));
+    let mut recording = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut recording = std::mem::take(&mut *recording);
+    recording.passed = outcome.is_ok();
+    recording.outcome = match outcome {
+        Ok(report) => format!(
+            "kept all promises: {} rounds, {} heights committed, {} certified",
+            report.rounds, report.commits, report.certificates
+        ),
+        Err(cause) => format!("{}: {cause}", cause.name()),
+    };
+    recording
+}
+
+fn run_once(
+    options: &SimOptions,
+    seed: u64,
+    writers: (Option<Timeline>, Option<Recorder>),
+) -> Result<Report, Cause> {
     let run = || {
         let mix = Mix::draw(seed, options);
-        World::new(seed, options, mix, timeline).run(seed)
+        World::new(seed, options, mix, writers).run(seed)
     };
     unwinding(run).unwrap_or_else(|message| Err(Cause::Crash(message)))
 }

@@ -15,6 +15,7 @@ use crate::cryptography::{HashKeys, KeyedHashCryptography};
 use crate::dice::Dice;
 use crate::mix::Mix;
 use crate::options::SimOptions;
+use crate::remembered::Remembered;
 
 /// The one asset of simulated chains.
 pub(crate) const ASSET: AssetId = AssetId(0);
@@ -69,9 +70,11 @@ impl Setup {
 
         let mut cryptography: Vec<Arc<dyn Cryptography>> = Vec::new();
         let verifier = if let Some(dealt) = dealt {
+            let memory = Arc::default();
             for (identity, share) in identities.drain(..).zip(dealt.secrets) {
                 let keys = BlsCryptography::new(committee.clone(), identity, share);
-                cryptography.push(Arc::new(keys.expect("the dealer's keys fit")));
+                let keys = keys.expect("the dealer's keys fit");
+                cryptography.push(Arc::new(Remembered::new(keys, Arc::clone(&memory))));
             }
             let group = GroupKey::parse(&group_key).expect("the dealer's key parses");
             CertificateVerifier::Bls(Box::new(group))

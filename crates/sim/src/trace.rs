@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_types::{Timestamp, ValidatorIndex};
 
+use crate::recording::{Recorder, Recording};
+
 /// One line of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Moment {
@@ -26,6 +28,7 @@ const MOMENTS_MAX: usize = 400;
 pub(crate) struct Trace {
     hasher: blake3::Hasher,
     timeline: Option<Timeline>,
+    recorder: Option<Recorder>,
 }
 
 /// What a note of the hash is about.
@@ -57,6 +60,20 @@ impl Trace {
         Self {
             hasher: blake3::Hasher::new(),
             timeline,
+            recorder: None,
+        }
+    }
+
+    /// Also writes all of it down.
+    pub(crate) fn recording(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Writes something down, if all is written down.
+    pub(crate) fn record(&self, write: impl FnOnce(&mut Recording)) {
+        if let Some(recorder) = &self.recorder {
+            write(&mut recorder.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
@@ -79,6 +96,28 @@ impl Trace {
 
     /// Tells people, if somebody listens.
     pub(crate) fn say(
+        &self,
+        now: Timestamp,
+        at: Option<ValidatorIndex>,
+        what: impl FnOnce() -> String,
+    ) {
+        if self.recorder.is_none() {
+            self.say_in_passing(now, at, what);
+            return;
+        }
+        let what = what();
+        self.record(|recording| {
+            recording.moments.push(Moment {
+                micros: now.0,
+                validator: at.map(|at| at.0),
+                what: what.clone(),
+            });
+        });
+        self.say_in_passing(now, at, || what);
+    }
+
+    /// The same of what happens all the time, and is recorded in a form of its own.
+    pub(crate) fn say_in_passing(
         &self,
         now: Timestamp,
         at: Option<ValidatorIndex>,

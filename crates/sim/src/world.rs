@@ -21,6 +21,7 @@ use crate::mix::Mix;
 use crate::network::Network;
 use crate::options::SimOptions;
 use crate::process::{Process, Remains};
+use crate::recording::Recorder;
 use crate::report::Report;
 use crate::schedule::{Held, Scheduler};
 use crate::setup::Setup;
@@ -65,7 +66,7 @@ impl World {
         seed: u64,
         options: &SimOptions,
         mix: Mix,
-        timeline: Option<Timeline>,
+        (timeline, recorder): (Option<Timeline>, Option<Recorder>),
     ) -> Self {
         let size = options.validators;
         let setup = Arc::new(Setup::new(seed, options, &mix));
@@ -82,7 +83,7 @@ impl World {
             setup,
             checker: Checker::new(mix.honest(), unique),
             mix,
-            trace: Trace::new(timeline),
+            trace: Trace::new(timeline).recording(recorder),
             counters: Counters::default(),
             #[cfg(feature = "mutants")]
             driver_fault: options.driver_fault,
@@ -350,6 +351,9 @@ impl World {
             let Healed { round, target, .. } = healed;
             format!("the network heals at round {round}; all must certify height {target}")
         });
+        self.hub
+            .trace
+            .record(|recording| recording.healed = Some(healed.at.0));
         self.healed = Some(healed);
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Finality {
     certified: Height,
     executed: Height,
     slots: BTreeMap<Height, Slot>,
+    /// Heights of which something was heard since a batch last looked at them.
+    changed: BTreeSet<Height>,
     busy: bool,
     /// What was looked at and does not verify: the same peer's next word of that kind for that height is not heard.
     convicted: BTreeSet<(Height, ValidatorIndex, Said)>,
@@ -74,6 +76,7 @@ impl Finality {
             certified,
             executed: certified,
             slots: BTreeMap::new(),
+            changed: BTreeSet::new(),
             busy: false,
             convicted: BTreeSet::new(),
         }
@@ -100,7 +103,7 @@ impl Finality {
         if header.height <= self.certified {
             return;
         }
-        let slot = self.slots.entry(header.height).or_default();
+        let slot = self.changed_slot(header.height);
         slot.header = Some((header.hash(), header));
         self.next_batch(out);
     }
@@ -117,7 +120,7 @@ impl Finality {
         {
             return;
         }
-        let slot = self.slots.entry(share.height).or_default();
+        let slot = self.changed_slot(share.height);
         slot.shares
             .entry(from)
             .or_insert((share.header_hash, share.signature));
@@ -138,7 +141,7 @@ impl Finality {
             return;
         }
         let offer = (certificate.header.hash(), certificate.signature);
-        let slot = self.slots.entry(height).or_default();
+        let slot = self.changed_slot(height);
         slot.offered.entry(from).or_insert(offer);
         self.next_batch(out);
     }
@@ -153,6 +156,11 @@ impl Finality {
         self.next_batch(out);
     }
 
+    fn changed_slot(&mut self, height: Height) -> &mut Slot {
+        self.changed.insert(height);
+        self.slots.entry(height).or_default()
+    }
+
     fn within_window(&self, height: Height) -> bool {
         height > self.certified && height.0 - self.certified.0 <= FINALITY_WINDOW
     }
@@ -163,6 +171,7 @@ impl Finality {
         };
         slot.busy = false;
         let height = verdict.height;
+        self.changed.insert(height);
         let bad_shares = verdict
             .bad_shares
             .iter()
@@ -218,22 +227,22 @@ impl Finality {
         if self.busy {
             return;
         }
-        let quorum = self.quorum;
-        let candidates: Vec<Candidate> = self
-            .slots
-            .iter_mut()
-            .filter_map(|(height, slot)| slot.candidate(*height, quorum))
-            .take(BATCH_HEIGHTS_MAX)
-            .collect();
+        let mut candidates = Vec::new();
+        while candidates.len() < BATCH_HEIGHTS_MAX
+            && let Some(height) = self.changed.pop_first()
+        {
+            // A height that is certified has no slot any more.
+            if let Some(slot) = self.slots.get_mut(&height)
+                && let Some(candidate) = slot.candidate(height, self.quorum)
+            {
+                slot.busy = true;
+                candidates.push(candidate);
+            }
+        }
         if candidates.is_empty() {
             return;
         }
         self.busy = true;
-        for candidate in &candidates {
-            if let Some(slot) = self.slots.get_mut(&candidate.height) {
-                slot.busy = true;
-            }
-        }
         out.push(Effect::Compute(Job::Finality { candidates }));
     }
 }

@@ -1,14 +1,17 @@
 //! `quorate sim`.
 
+mod page;
+
 use std::io::IsTerminal;
 use std::num::NonZero;
+use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_sim::ceremony::{
     CeremonyCause, CeremonyOptions, CeremonyReport, CeremonySummary, run_ceremonies,
 };
-use quorate_sim::{Cause, Report, Scenario, SimOptions, Summary, run_seeds};
+use quorate_sim::{Cause, Report, Scenario, SimOptions, Summary, record_seed, run_seeds};
 use serde::Serialize;
 
 use crate::args::{SimArgs, World};
@@ -62,8 +65,23 @@ pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
             eprintln!("{}", failure.timeline_text());
         }
     }
+    if let Some(file) = &args.html {
+        write_page(&options, &summary, file)?;
+    }
     output::print(json, &Shown::new(&summary), |_| summary.table())?;
     verdict(worst(&summary), summary.failures.len(), args.seeds.count())
+}
+
+/// Draws the first seed that failed, or the first of all if none did.
+fn write_page(options: &SimOptions, summary: &Summary, file: &Path) -> Result<(), Failure> {
+    let failed = summary.failures.first().map(|failure| failure.seed);
+    let seed = failed.unwrap_or(options.seeds.start);
+    let page = page::page(&record_seed(options, seed)).context("the recording is no JSON")?;
+    std::fs::write(file, page)
+        .with_context(|| format!("cannot write {}", file.display()))
+        .map_err(|error| Failure::new(Kind::File, error))?;
+    eprintln!("seed {seed} is drawn in {}", file.display());
+    Ok(())
 }
 
 fn run_ceremony_worlds(args: &SimArgs, json: bool) -> Result<(), Failure> {

@@ -199,7 +199,7 @@ impl Process {
         let round = reference.round;
         hub.trace
             .note(hub.now, Kind::SendBlock, self.me, round.0, &reference.id.0);
-        hub.trace.say(hub.now, Some(self.me), || {
+        hub.trace.say_in_passing(hub.now, Some(self.me), || {
             let (parents, payload) = (block.parents().len(), block.transaction_count());
             format!("sends its block of round {round}: {parents} parents, {payload} transactions")
         });
