@@ -16,8 +16,7 @@
 //!   node; what fails them is refused and counted, and nothing that an honest validator sends ever is;
 //! - a scheduler that looks at the messages and at the round, and delays what matters most ([`Schedule`]).
 //!
-//! Each seed draws its own mix of all that, but for full disks and damaged logs, which have a scenario of their own
-//! ([`Scenario::LyingDisks`]). While things go wrong, safety is checked at every event ([`Violation`] lists the
+//! Each seed draws its own mix of all that. While things go wrong, safety is checked at every event ([`Violation`] lists the
 //! promises). Then everything heals and all honest validators must certify new heights within a bounded number of rounds, and
 //! order every transaction they had taken and not lost ([`Stall`]).
 //!

@@ -18,6 +18,8 @@ const EQUIVOCATORS: u64 = 250;
 const LIARS: u64 = 450;
 /// In how many ways one of them lies.
 const LIES_OF_ONE: [u64; 6] = [1, 1, 1, 2, 2, 4];
+/// Of a thousand seeds, how many have disks that fill up and logs that come back damaged.
+const LYING_DISKS: u64 = 300;
 /// Of a thousand seeds, how many have a scheduler that is after something.
 const HOSTILE_SCHEDULES: u64 = 500;
 
@@ -138,6 +140,11 @@ impl Mix {
         if dice.per_mille(400) {
             mix.faults.back_up = dice.between(0, 2);
             mix.faults.forget = dice.between(1, 2);
+        }
+        let mut disks = Dice::new(seed, size, "disks");
+        if disks.per_mille(LYING_DISKS) {
+            mix.faults.fill = disks.between(1, 3);
+            mix.faults.damage = disks.between(0, 1);
         }
         mix.shape(options.scenario);
         if let Some(behaviours) = &options.behaviours {
