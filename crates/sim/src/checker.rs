@@ -8,6 +8,7 @@ use quorate_types::{
     Signature, ValidatorIndex,
 };
 
+use crate::convictions::{Convictions, Lie};
 use crate::failure::{Refusal, Violation};
 use crate::setup::Setup;
 
@@ -27,6 +28,7 @@ pub(crate) struct Checker {
     ordered: BTreeSet<Bytes>,
     unique_transactions: bool,
     highest_round: Round,
+    convictions: Vec<Convictions>,
     violation: Option<Violation>,
 }
 
@@ -38,6 +40,7 @@ impl Checker {
             headers: BTreeMap::new(),
             certificates: BTreeMap::new(),
             certified: vec![Height(0); honest.len()],
+            convictions: vec![Convictions::default(); honest.len()],
             honest,
             own_blocks: BTreeMap::new(),
             shares: BTreeMap::new(),
@@ -169,6 +172,7 @@ impl Checker {
     /// A validator starts, with certificates up to `certified`.
     pub(crate) fn started(&mut self, at: ValidatorIndex, certified: Height) {
         self.certified[at.position()] = certified;
+        self.convictions[at.position()].restart();
     }
 
     pub(crate) fn certificate(
@@ -207,7 +211,34 @@ impl Checker {
         }
     }
 
+    /// A validator accepts a block.
+    pub(crate) fn accepted(&mut self, at: ValidatorIndex, block: BlockRef) {
+        self.convictions[at.position()].accept(block);
+    }
+
+    /// A validator looked at something that does not verify.
+    pub(crate) fn found_out(&mut self, at: ValidatorIndex, liar: ValidatorIndex, lie: Lie) {
+        self.convictions[at.position()].find(liar, lie);
+    }
+
+    /// At the end: whoever was found out must be convicted.
+    pub(crate) fn judge(&mut self) {
+        for (validator, convictions) in (0..).map(ValidatorIndex).zip(&self.convictions) {
+            if self.honest[validator.position()]
+                && let Some((liar, lie)) = convictions.let_go()
+            {
+                self.report(Violation::LetGo {
+                    validator,
+                    liar,
+                    lie,
+                });
+                return;
+            }
+        }
+    }
+
     pub(crate) fn evidence(&mut self, at: ValidatorIndex, evidence: &Evidence) {
+        self.convictions[at.position()].convict(evidence);
         let accused = match evidence {
             Evidence::Equivocation { first, .. } => first.author,
             Evidence::BadCoinShare { author, .. } | Evidence::BadFinalityShare { author, .. } => {

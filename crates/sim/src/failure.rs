@@ -4,6 +4,7 @@ use std::fmt;
 
 use quorate_types::{BlockRef, Evidence, HeaderHash, Height, Round, ValidatorIndex};
 
+use crate::convictions::Lie;
 use crate::options::Scenario;
 use crate::trace::Moment;
 
@@ -75,6 +76,16 @@ pub enum Violation {
         validator: ValidatorIndex,
         /// The evidence.
         evidence: Evidence,
+    },
+    /// An honest validator looked at a lie and keeps no evidence of it.
+    #[error("I18: validator {validator} has found out {liar}, {lie}, and has no evidence")]
+    LetGo {
+        /// Who found out.
+        validator: ValidatorIndex,
+        /// Who lied.
+        liar: ValidatorIndex,
+        /// How.
+        lie: Lie,
     },
     /// What an honest validator had sent was refused as if it were a lie.
     #[error("validator {validator} refuses what the honest {from} sent: {why}")]

@@ -34,6 +34,7 @@ mod behaviour;
 pub mod ceremony;
 mod checker;
 mod clients;
+mod convictions;
 mod cryptography;
 mod dice;
 mod event;
@@ -55,6 +56,7 @@ mod trace;
 mod world;
 
 pub use behaviour::Behaviour;
+pub use convictions::Lie;
 pub use cryptography::{HashKeys, KeyedHashCryptography};
 pub use failure::{Cause, Failure, Refusal, RestartError, Stall, Violation, Waiting};
 #[cfg(feature = "mutants")]

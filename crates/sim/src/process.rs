@@ -20,9 +20,10 @@ use quorate_types::{
     Block, BlockRef, Certificate, Commit, FinalityShare, Header, Height, Round, StateKey,
     Timestamp, ValidatorIndex,
 };
-use quorate_validator::{Effect, Input, Job, Pool, Validator};
+use quorate_validator::{Effect, Input, Job, Pool, Record, Validator};
 
 use self::log::LogQueue;
+use crate::convictions::Lie;
 use crate::event::{Internal, Message};
 use crate::failure::Violation;
 use crate::hub::Hub;
@@ -190,6 +191,9 @@ impl Process {
             Effect::Persist { record, then } => {
                 let (now, kind) = (hub.now, u64::from(record.kind()));
                 hub.trace.note(now, Kind::Persist, self.me, kind, &[]);
+                if let Record::Block(block) = &record {
+                    hub.checker.accepted(self.me, block.reference());
+                }
                 let then = if hub.makes(DriverFault::SendBeforeDurable) {
                     more.extend(then);
                     Vec::new()
@@ -334,14 +338,34 @@ impl Process {
                 .run(cryptography.as_ref())
                 .expect("only proposals take a payload"),
         };
-        if let Input::Coin { round, verdict } = &input
-            && let Some(coin) = &verdict.signature
-        {
-            let slots = hub.mix.rule.leaders;
-            hub.trace
-                .record(|recording| recording.coin(hub.now, *round, coin, slots));
-        }
+        self.note_verdicts(&input, hub);
         self.step(input, hub);
+    }
+
+    /// What cryptography says of a coin and of others' shares.
+    fn note_verdicts(&self, input: &Input, hub: &mut Hub) {
+        match input {
+            Input::Coin { round, verdict } => {
+                if let Some(coin) = &verdict.signature {
+                    let slots = hub.mix.rule.leaders;
+                    hub.trace
+                        .record(|recording| recording.coin(hub.now, *round, coin, slots));
+                }
+                for liar in &verdict.bad {
+                    let lie = Lie::CoinShare(*round);
+                    hub.checker.found_out(self.me, *liar, lie);
+                }
+            }
+            Input::Finality(verdicts) => {
+                for verdict in verdicts {
+                    let lie = Lie::FinalityShare(verdict.height);
+                    for liar in verdict.bad_shares.iter().chain(&verdict.bad_offer) {
+                        hub.checker.found_out(self.me, *liar, lie);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     fn certified(&mut self, certificate: Certificate, hub: &mut Hub) {

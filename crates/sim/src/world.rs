@@ -415,6 +415,7 @@ impl World {
                 transactions = process.ledger().head().transactions_total.max(transactions);
             }
         }
+        self.hub.checker.judge();
         if let Some(violation) = self.hub.checker.violation() {
             return Err(Cause::Safety(violation.clone()));
         }
