@@ -79,7 +79,7 @@ fn an_anchor_one_round_too_early_forks() {
         Mutation::AnchorTooEarly,
         // One seed in a hundred or so finds it; these begin shortly before one.
         SimOptions {
-            seeds: 120..120 + SEEDS,
+            seeds: 170..170 + SEEDS,
             ..liar()
         },
     );
