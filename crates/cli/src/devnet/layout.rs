@@ -15,7 +15,6 @@ use quorate_types::{
     AccountId, Allocation, AssetId, Epoch, Execution, Genesis, GenesisAsset, RuleParameters,
     ShardId,
 };
-use rand_chacha::rand_core::Rng;
 
 use super::ceremony::{self, KeyFacts};
 use super::keys::{self, SHARE, Seat};
@@ -32,6 +31,8 @@ const ACCOUNT_KEYSTORES: usize = 4;
 /// Ports are taken from here: below the range from which systems give ports to outgoing connections, so that a
 /// validator that restarts finds its own free.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
+/// How many ports lie between the places where two processes begin to look.
+const PORTS_APART: usize = 64;
 
 /// What to lay out.
 pub(crate) struct Plan {
@@ -223,19 +224,19 @@ fn enrol(directory: &Path, validators: u16, passphrase: &Path) -> anyhow::Result
     keys::enrol(directory, &listeners, &Passphrase::new(&text))
 }
 
-/// Addresses for all listeners of `validators` validators, no two alike and free at this moment.
+/// Addresses for all listeners of `validators` validators, no two alike and free at this moment. Each process looks from
+/// another place on, so that networks that start at the same time do not take what the other has just found free.
 fn free_ports(validators: u16) -> anyhow::Result<Vec<Listen>> {
-    let mut rng = random::generator();
     // Held until all are found, so that none is found twice.
     let mut held = Vec::new();
     let wanted = usize::from(validators) * 4;
-    let span = u32::from(PORTS.end - PORTS.start);
-    for _ in 0..wanted * 50 {
+    let places = u32::try_from(PORTS.len() / PORTS_APART).unwrap_or(1);
+    let place = usize::try_from(std::process::id() % places).unwrap_or(0) * PORTS_APART;
+    for port in PORTS.cycle().skip(place).take(PORTS.len()) {
         if held.len() == wanted {
             break;
         }
-        let offset = u16::try_from(rng.next_u32() % span).unwrap_or(0);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORTS.start + offset));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         held.extend(TcpListener::bind(address).map(|listener| (address, listener)));
     }
     ensure!(

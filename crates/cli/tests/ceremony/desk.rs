@@ -5,12 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -298,15 +297,13 @@ impl Ran {
     }
 }
 
-/// Addresses that are free at this moment, no two alike.
+/// Addresses that are free at this moment, no two alike, and none that another test of this process was given.
 fn free_ports(wanted: usize) -> Vec<SocketAddr> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).unwrap();
-    let mut rng = ChaCha20Rng::from_seed(seed);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let mut held = Vec::new();
     while held.len() < wanted {
-        let offset = rng.next_u32() % u32::from(PORTS.end - PORTS.start);
-        let port = PORTS.start + u16::try_from(offset).unwrap();
+        let port = PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(PORTS.contains(&port), "no ports are left");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         held.extend(TcpListener::bind(address).map(|listener| (address, listener)));
     }
