@@ -166,8 +166,13 @@ fn missing_greetings_are_caught_as_a_stall() {
 
 #[test]
 fn payload_that_is_not_proposed_again_is_caught_as_owed() {
-    // Nobody lies and nobody is down: blocks are late because links are, and only then never output.
-    let options = scenario(Scenario::LossyPartitions);
+    // With nobody who lies or holds messages back, blocks are late by chance, and only then never output. One seed in some
+    // hundreds finds it; these begin shortly before one.
+    let options = SimOptions {
+        behaviours: Some(Vec::new()),
+        schedule: Some(Schedule::Free),
+        ..SimOptions::new(4, 425..425 + SEEDS)
+    };
     let cause = with_fault(DriverFault::DropReclaimed, options);
     assert!(
         matches!(&cause, Cause::Liveness(stall) if stall.owed > 0),
