@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How fast an [`Allowance`] grows, and how far.
+/// How fast the allowance of a peer grows, and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes that it grows by every second.
