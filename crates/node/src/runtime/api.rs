@@ -1,6 +1,5 @@
 //! The running validator as the gRPC services see it.
 
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +12,7 @@ use quorate_types::{
     AccountId, Blake3, BlockRef, Certificate, Decode, DomainTag, Evidence, Execution, Hash32,
     Header, Height, RejectCode, Round, SignedTransaction, StateKey, TransactionId, ValidatorIndex,
 };
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::error::NodeError;
 use super::shared::Shared;
@@ -27,31 +26,11 @@ use crate::metrics::ReasonLabel;
 /// When a client whose transaction found no room should try again: a few commits later.
 const RETRY_POOL: Duration = Duration::from_millis(250);
 
-/// Most submissions that wait for their turn to be checked. What one may hold, requests under way bound.
-const SUBMISSIONS_WAITING_MAX: usize = 256;
-
 /// One validator, behind all services.
 pub(crate) struct Service {
     facts: Facts,
     shared: Arc<Shared>,
     stop_requested: Arc<Notify>,
-    submissions: Submissions,
-}
-
-/// How many submissions are checked at a time: as many as there are processors. More would only keep each other waiting.
-struct Submissions {
-    checking: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-}
-
-impl Default for Submissions {
-    fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self {
-            checking: Arc::new(Semaphore::new(processors)),
-            waiting: Arc::new(Semaphore::new(SUBMISSIONS_WAITING_MAX)),
-        }
-    }
 }
 
 impl Service {
@@ -70,7 +49,6 @@ impl Service {
             facts,
             shared,
             stop_requested,
-            submissions: Submissions::default(),
         }
     }
 
@@ -224,24 +202,8 @@ fn outcome(shared: &Shared, id: &TransactionId) -> Result<TransactionStatus, Vie
 impl Submitter for Service {
     async fn submit(&self, transactions: Vec<Bytes>) -> Vec<Result<TransactionId, SubmitError>> {
         let count = transactions.len();
-        if self.shared.genesis.execution == Execution::Opaque {
-            // Nothing to check: what waits here is bounded by the bytes of requests under way.
-            return self.shared.submit(transactions);
-        }
-        let Submissions { checking, waiting } = &self.submissions;
-        let Ok(waiting) = Arc::clone(waiting).try_acquire_owned() else {
-            return self.shared.refuse(count);
-        };
-        let Ok(checking) = Arc::clone(checking).acquire_owned().await else {
-            return vec![Err(SubmitError::Stopped); count];
-        };
         let shared = Arc::clone(&self.shared);
-        let submitted = tokio::task::spawn_blocking(move || {
-            // Held to the end, even if the client goes away.
-            let _turn = (checking, waiting);
-            shared.submit(transactions)
-        })
-        .await;
+        let submitted = tokio::task::spawn_blocking(move || shared.submit(transactions)).await;
         submitted.unwrap_or_else(|_| vec![Err(SubmitError::Stopped); count])
     }
 }
