@@ -2,7 +2,8 @@
 //!
 //! Points that come from outside are checked once, by [`G1::from_bytes`] and [`G2::from_bytes`]: canonical
 //! compressed encoding (ZCash's, as in the IRTF draft on BLS signatures), on the curve, in the subgroup of prime
-//! order, not the identity. A point that a computation yields may be the identity.
+//! order, not the identity. Where there are hundreds, [`SubgroupTest`] checks the subgroup for all at once. A point that a
+//! computation yields may be the identity.
 //!
 //! Arithmetic on [`Scalar`] and on points serves public data and may take variable time; [`SecretScalar`] and
 //! [`SecretPolynomial`] keep to constant time and are erased when dropped.
@@ -18,6 +19,7 @@ mod points;
 mod polynomial;
 mod same_secret;
 mod scalar;
+mod subgroup;
 mod tiled;
 
 pub use lagrange::{DuplicateShare, lagrange_at_zero};
@@ -35,4 +37,5 @@ pub(crate) use comb::{G1Comb, G1Sum, G2Comb, G2Sum};
 pub(crate) use lagrange::{interpolate_at_zero, interpolation_denominators};
 pub(crate) use pairing::Pairings;
 pub(crate) use scalar::WEIGHT_BYTES;
+pub(crate) use subgroup::SubgroupTest;
 pub(crate) use tiled::{TiledG1, TiledG2};

@@ -62,7 +62,7 @@ pub enum DomainTag {
     PvssSharing,
     /// BLAKE3: seed of the weights that merge a dealing's equations.
     PvssBatch,
-    /// BLAKE3: weights that merge a dealing's equations, and the degree test's word.
+    /// BLAKE3: weights that merge a dealing's equations, and the words of the degree and subgroup tests.
     PvssWeights,
     /// BLAKE3: challenge of the proof that a chunk was decrypted rightly.
     PvssOpening,

@@ -14,6 +14,9 @@ use crate::bls::Scalar;
 /// Bytes of the challenge bits of one chunk: a bit for each repetition.
 pub(super) const ROW_BYTES: usize = REPETITIONS / 8;
 
+/// What the weights of the subgroup test are for, after those of both groups and of two lanes.
+const SUBGROUP_TEST: u8 = 4;
+
 /// Hash of the statement that a dealing proves.
 #[derive(Clone, Copy)]
 pub(super) struct Instance([u8; 32]);
@@ -121,6 +124,13 @@ impl Batch {
         wide.chunks_exact(CHALLENGE_BYTES)
             .map(Scalar::from_wide_bytes)
             .collect()
+    }
+
+    /// So many bytes of chance for the test whether the points of G1 are in the subgroup.
+    pub(super) fn subgroup_test(&self, length: usize) -> Vec<u8> {
+        let mut chance = vec![0; length];
+        self.start(SUBGROUP_TEST).finish_into(&mut chance);
+        chance
     }
 
     fn start(&self, purpose: u8) -> Blake3 {

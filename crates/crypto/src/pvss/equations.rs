@@ -77,6 +77,11 @@ impl<'a> Equations<'a> {
         }
     }
 
+    /// What the weights that merge the dealing's equations come from.
+    pub(super) const fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
     /// The sum in G1. With the weights m, m^2, ... these are, for members k, columns c and lanes l:
     /// (1) the randomness of each member's ciphertexts is that of R, (2) that of the blind ciphertexts is that of B,
     /// (3) chunks and blinds have the sums z, (4) the randomness of R makes (6) the mixed ciphertexts hold b.

@@ -4,12 +4,13 @@ use core::ops::Range;
 
 use quorate_types::{ThresholdKey, ValidatorIndex};
 
+use super::challenge::Batch;
 use super::encoding::{G1_PARTS, G2_PARTS, Part, View};
 use super::equations::Equations;
 use super::parallel::{Parallel, map};
 use super::parameters::Parameters;
 use super::recipients::Recipients;
-use crate::bls::{G1, G2, PointError, Scalar, ScalarError, TiledG1, TiledG2};
+use crate::bls::{G1, G2, PointError, Scalar, ScalarError, SubgroupTest, TiledG1, TiledG2};
 
 /// Points that one job parses: some milliseconds of work.
 const SLICE: usize = 64;
@@ -133,8 +134,8 @@ impl Dealing {
         })?;
         check_secrets(&view, expected)?;
         let responses = Responses::parse(&view)?;
-        let (mut g2, mut g1) = parse_points(&view, parallel)?;
         let equations = Equations::new(&view, context, recipients, &responses);
+        let (mut g2, mut g1) = parse_points(&view, equations.batch(), parallel)?;
         if !holds(&equations, &g1, &g2, recipients, parallel) {
             return Err(DealingError::Proof);
         }
@@ -258,35 +259,51 @@ enum Points {
 }
 
 /// All points of both groups in the order of their encoding.
+///
+/// Nearly all of them are in G1, and asking each of those whether it is in the subgroup would be most of a dealing's check: all are
+/// asked together. A dealing that has a bad point is read once more, point by point, to say which.
 fn parse_points(
     view: &View<'_>,
+    batch: &Batch,
+    parallel: &dyn Parallel,
+) -> Result<(Vec<G2>, Vec<G1>), DealingError> {
+    if let Ok((g2, g1)) = parse(view, G1::on_curve_from_bytes, parallel)
+        && in_subgroup(&g1, batch, parallel)
+    {
+        return Ok((g2, g1));
+    }
+    parse(view, G1::from_bytes, parallel)
+}
+
+/// Whether all points are in the subgroup of G1. A dealing that has others passes with a probability below 2^-133 for every hash
+/// that its dealer computes.
+fn in_subgroup(points: &[G1], batch: &Batch, parallel: &dyn Parallel) -> bool {
+    let chance = batch.subgroup_test(SubgroupTest::chance_bytes(points.len()));
+    let test = SubgroupTest::new(points, &chance);
+    let parts = map(parallel, SubgroupTest::parts(), |part| {
+        test.part_holds(part)
+    });
+    parts.into_iter().all(|holds| holds)
+}
+
+/// As [`parse_points`], with the given way to read a point of G1.
+fn parse(
+    view: &View<'_>,
+    read_g1: fn(&[u8]) -> Result<G1, PointError>,
     parallel: &dyn Parallel,
 ) -> Result<(Vec<G2>, Vec<G1>), DealingError> {
     let slices = slices(view.parameters);
     let parsed = map(parallel, slices.len(), |job| {
         let (part, range) = slices[job].clone();
-        let error = |position, error| DealingError::Point {
-            part,
-            position,
-            error,
-        };
         let elements = view
             .elements(part)
             .enumerate()
             .skip(range.start)
             .take(range.len());
         if G2_PARTS.contains(&part) {
-            let parse = |(at, bytes): (usize, _)| G2::from_bytes(bytes).map_err(|e| error(at, e));
-            elements
-                .map(parse)
-                .collect::<Result<_, _>>()
-                .map(Points::G2)
+            read(elements, part, G2::from_bytes).map(Points::G2)
         } else {
-            let parse = |(at, bytes): (usize, _)| G1::from_bytes(bytes).map_err(|e| error(at, e));
-            elements
-                .map(parse)
-                .collect::<Result<_, _>>()
-                .map(Points::G1)
+            read(elements, part, read_g1).map(Points::G1)
         }
     });
     let (mut g2, mut g1) = (Vec::new(), Vec::new());
@@ -297,6 +314,22 @@ fn parse_points(
         }
     }
     Ok((g2, g1))
+}
+
+/// Points out of elements of a part.
+fn read<'a, P>(
+    elements: impl Iterator<Item = (usize, &'a [u8])>,
+    part: Part,
+    read: fn(&[u8]) -> Result<P, PointError>,
+) -> Result<Vec<P>, DealingError> {
+    let point = |(position, bytes): (usize, &[u8])| {
+        read(bytes).map_err(|error| DealingError::Point {
+            part,
+            position,
+            error,
+        })
+    };
+    elements.map(point).collect()
 }
 
 /// The parts with points, cut into what one job parses.

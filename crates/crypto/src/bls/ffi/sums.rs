@@ -9,7 +9,9 @@ use blst::{
     blst_p2_add_or_double, blst_p2_affine, blst_p2_double, blst_p2_from_affine, blst_p2_is_inf,
     blst_p2s_tile_pippenger, blst_p2s_to_affine,
 };
-use blst::{blst_p1_add_or_double_affine, blst_p2_add_or_double_affine};
+use blst::{
+    blst_p1_add_or_double_affine, blst_p1_cneg, blst_p1_in_g1, blst_p2_add_or_double_affine,
+};
 use zeroize::Zeroize;
 
 /// Limbs of a coordinate in the prime field.
@@ -133,6 +135,18 @@ sums!(
     blst_p2s_to_affine,
     blst_p2s_tile_pippenger
 );
+
+/// Turns a sum in G1 into its inverse.
+pub(in super::super) fn negate_g1(sum: &mut blst_p1) {
+    // SAFETY: see the text of the module above; blst changes the sum in place.
+    unsafe { blst_p1_cneg(sum, true) };
+}
+
+/// Whether a sum of points of G1's curve is in the subgroup. The identity is.
+pub(in super::super) fn in_g1(sum: &blst_p1) -> bool {
+    // SAFETY: see the text of the module above.
+    unsafe { blst_p1_in_g1(sum) }
+}
 
 /// A point of G1 as its limbs.
 pub(in super::super) fn g1_words(point: &blst_p1_affine) -> [u64; g1::WORDS] {
