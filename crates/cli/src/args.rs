@@ -11,6 +11,8 @@ use quorate_node::keystore::{KeystoreError, Passphrase, SCRYPT_LOG2_DEFAULT, Scr
 use quorate_types::{AccountId, AssetId, Height, IdentityKey, ThresholdKey};
 use tonic::codegen::http::Uri;
 
+use crate::bench::Style;
+
 pub(crate) use ceremony::{
     CeremonyCommand, DealArgs, EnrolArgs, EraseArgs, EraseOldArgs, EvidenceCommand, FinishArgs,
     JoinArgs, NewArgs, OrderArgs, ProveArgs, ReadyArgs, RecoverArgs, ReshareCommand,
@@ -381,6 +383,8 @@ pub(crate) enum BenchCommand {
     Bank(BenchBankArgs),
     /// Keeps a committee under load for long and shows what its memory and its disk do.
     Soak(BenchSoakArgs),
+    /// Lets a member miss everything, and shows how long it takes to be back under load.
+    Sync(BenchSyncArgs),
     /// Has one member, and then clients, flood the others, and shows what that costs them.
     Flood(BenchFloodArgs),
 }
@@ -428,9 +432,28 @@ pub(crate) struct BenchSoakArgs {
     /// Rounds of blocks that the log keeps; 0 keeps all.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(crate) log_rounds: u64,
+    /// Has the last member flood the others all the time; what is shown is theirs.
+    #[arg(long, value_name = "STYLE")]
+    pub(crate) flood: Option<Style>,
     /// Draws memory and disk over time into this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSyncArgs {
+    /// How many validators; the last is the one that missed everything.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub(crate) validators: u16,
+    /// Signed transfers a second to offer to the others, before and meanwhile.
+    #[arg(long, value_name = "TPS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) load: u64,
+    /// Accounts that transfers are between.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(4..))]
+    pub(crate) accounts: u16,
+    /// Certified heights of the others at which it comes back.
+    #[arg(long, value_name = "HEIGHTS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(512..))]
+    pub(crate) behind: u64,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod flood;
 mod measure;
 mod search;
 mod soak;
+mod sync;
 
 use anyhow::Context;
 use quorate_node::config::Pruning;
@@ -23,6 +24,7 @@ use crate::failure::{Failure, Kind};
 use crate::load::{Load, Opaque, Source};
 use crate::output::{self, grouped};
 
+pub(crate) use flood::Style;
 use measure::{Gauge, Measured, Quantiles};
 
 /// Fee of a transfer.
@@ -50,6 +52,7 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         Some(BenchCommand::Ceremony(args)) => return ceremony::run(args, json),
         Some(BenchCommand::Soak(args)) => return Box::pin(soak::run(args, json)).await,
         Some(BenchCommand::Bank(args)) => return Box::pin(bank::run(args, json)).await,
+        Some(BenchCommand::Sync(args)) => return Box::pin(sync::run(args, json)).await,
         Some(BenchCommand::Flood(args)) => return Box::pin(flood::run(args, json)).await,
         None => {}
     }

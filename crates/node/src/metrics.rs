@@ -72,6 +72,10 @@ pub struct Metrics {
     pub log_syncs: Counter,
     /// Evidence of misbehaviour collected since the start.
     pub evidence: Counter,
+    /// Height at which state sync joined, 0 if it did not.
+    pub sync_height: Gauge,
+    /// Bytes that joining took from peers: point, commits and state.
+    pub sync_bytes: Counter,
 }
 
 impl Metrics {
@@ -142,6 +146,10 @@ impl Metrics {
             "Evidence of misbehaviour",
             self.evidence.clone(),
         );
+        let help = "Height at which state sync joined, 0 if it did not";
+        registry.register("sync_height", help, self.sync_height.clone());
+        let help = "Bytes of point, commits and state that joining took from peers";
+        registry.register("sync_bytes", help, self.sync_bytes.clone());
         registry
     }
 }

@@ -54,6 +54,7 @@ use crate::net::PeerTls;
 use crate::started;
 use archive::Archive;
 use blocks::BlockIndex;
+use evidence::EvidenceFile;
 use listen::Listeners;
 use pruning::Floor;
 use shared::{Channels, EXECUTION_QUEUE, JOURNAL_QUEUE, Parts, Shared};
@@ -187,6 +188,7 @@ impl Node {
                 tables: &opened.tables,
                 peers: sync_clients(&channels_to),
                 above: restored.certified,
+                metrics: &metrics,
             };
             join.run(&mut opened.wal, restored.replay_from).await?;
             restored = Archive::restore(&opened.tables)?;
@@ -245,7 +247,7 @@ impl Node {
         let (shared, released) = Shared::new(parts, channels);
         let shared = Arc::new(shared);
 
-        let evidence = recovery::evidence_file(&config.data_dir)?;
+        let evidence = EvidenceFile::open(&config.data_dir)?;
         let mut recovered = recovery::run(
             &config,
             ledger,

@@ -56,11 +56,9 @@ impl Header {
     /// SHA-256 of the canonical encoding under its tag.
     #[must_use]
     pub fn hash(&self) -> HeaderHash {
-        HeaderHash(
-            Sha256::new(DomainTag::Header)
-                .chain(self.to_bytes())
-                .finish(),
-        )
+        let mut bytes = Vec::with_capacity(Self::LENGTH);
+        self.encode(&mut bytes);
+        HeaderHash(Sha256::new(DomainTag::Header).chain(bytes).finish())
     }
 }
 

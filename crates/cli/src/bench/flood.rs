@@ -22,8 +22,8 @@ use crate::load::{Load, Opaque, Tally};
 use crate::output::{self, grouped};
 
 use super::measure::{Gauge, Quantiles, resident_mib};
-use flooder::Flooder;
-use source::Style;
+pub(super) use flooder::Flooder;
+pub(crate) use source::Style;
 
 /// Bytes of a transaction.
 const TRANSACTION_BYTES: usize = 512;

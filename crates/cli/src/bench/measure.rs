@@ -30,6 +30,12 @@ pub(crate) struct Gauge {
     scraper: Scraper,
 }
 
+/// Where a measurement begins.
+pub(crate) struct Begun {
+    reading: Reading,
+    tally: Tally,
+}
+
 /// All validators at one instant.
 struct Reading {
     at: Instant,
@@ -88,11 +94,24 @@ impl Gauge {
         load: &Load,
         duration: Duration,
     ) -> Result<Measured, Failure> {
+        let begun = self.begin(load).await?;
+        tokio::time::sleep_until(begun.reading.at + duration).await;
+        self.end(&begun, load).await
+    }
+
+    /// Begins to measure under a load that runs already.
+    pub(crate) async fn begin(&self, load: &Load) -> Result<Begun, Failure> {
         load.take_delays();
-        let (before, tally_before) = (self.read().await?, load.tally());
-        tokio::time::sleep_until(before.at + duration).await;
+        Ok(Begun {
+            reading: self.read().await?,
+            tally: load.tally(),
+        })
+    }
+
+    /// What happened since.
+    pub(crate) async fn end(&self, begun: &Begun, load: &Load) -> Result<Measured, Failure> {
         let (after, tally) = (self.read().await?, load.tally());
-        let measured = Measured::between(&before, &after, &tally.since(&tally_before));
+        let measured = Measured::between(&begun.reading, &after, &tally.since(&begun.tally));
         Ok(Measured {
             submit_ms: Quantiles::of_delays(&load.take_delays()),
             rss_mib_max: self.memory_mib().or_fail(Kind::ValidatorEnded)?,

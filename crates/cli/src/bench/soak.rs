@@ -13,12 +13,15 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::args::BenchSoakArgs;
-use crate::devnet::{Committee, DEVNET_KEYS, Network, Notes, Plan, Progress, as_count, check};
+use crate::devnet::{
+    Committee, DEVNET_KEYS, Member, Network, Notes, Plan, Progress, as_count, check,
+};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::load::{Load, Tally};
 use crate::output::{self, grouped};
 use crate::scrape::Scraper;
 
+use super::flood::Flooder;
 use super::measure::resident_mib;
 
 const HEIGHT: &str = "quorate_height";
@@ -43,6 +46,12 @@ pub(super) struct Sample {
 }
 
 #[derive(Serialize)]
+struct Flood {
+    style: &'static str,
+    streamed_mib: f64,
+}
+
+#[derive(Serialize)]
 struct Report {
     validators: u16,
     offered_tps: u64,
@@ -57,6 +66,9 @@ struct Report {
     refused: u64,
     unsent: u64,
     certificates_verified: usize,
+    /// How a member flooded the others, and what it sent them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flood: Option<Flood>,
     samples: Vec<Sample>,
 }
 
@@ -104,7 +116,16 @@ async fn attend(
     network: &Network,
     committee: &mut Committee,
 ) -> Result<Report, Failure> {
-    let load = Load::start(network.transfers(1), args.load).await?;
+    // Whoever keeps to the rules: all, or all but the last.
+    let honest = network.validators.len() - usize::from(args.flood.is_some());
+    let mut flooder = None;
+    if let Some(style) = args.flood {
+        committee.kill(honest).await?;
+        flooder = Some(Flooder::start(network, honest, style).await?);
+    }
+    let mut sources = network.transfers(1);
+    sources.truncate(honest);
+    let load = Load::start(sources, args.load).await?;
     let notes = Notes::new();
     let begun = Instant::now();
     let end = begun + Duration::from_secs(args.seconds);
@@ -117,18 +138,29 @@ async fn attend(
             _ = clock.tick() => {}
             _ = tokio::signal::ctrl_c() => break,
         }
-        committee.require_all_running()?;
-        let sample = sample(network, committee, begun.elapsed()).await?;
+        (0..honest).try_for_each(|position| committee.require_running(position))?;
+        let members = &committee.members()[..honest];
+        let sample = sample(network, members, begun.elapsed()).await?;
         notes.progress(&line(&sample));
         samples.push(sample);
     }
     let tally = load.stop().await;
+    let mut flood = None;
+    if let (Some(flooder), Some(style)) = (flooder, args.flood) {
+        flood = Some(Flood {
+            style: style.name(),
+            streamed_mib: flooder.done().streamed_mib,
+        });
+        flooder.stop().await;
+    }
     notes.keep("load ended; checking");
     notes.end();
-    let progress = Progress::new(committee.members());
+    let members = &committee.members()[..honest];
+    let progress = Progress::new(members);
     progress.drained(tally.accepted, PATIENCE).await;
-    let checked = Box::pin(check(network, committee.members(), true)).await?;
-    report(args, samples, &tally, checked.certificates_verified)
+    let checked = Box::pin(check(network, members, true)).await?;
+    let report = report(args, samples, &tally, checked.certificates_verified)?;
+    Ok(Report { flood, ..report })
 }
 
 fn report(
@@ -157,6 +189,7 @@ fn report(
         refused: tally.refused(),
         unsent: tally.unsent,
         certificates_verified,
+        flood: None,
         samples,
     })
 }
@@ -166,7 +199,7 @@ const KEPT_BYTES: f64 = 304.0 + 48.0 + 16.0;
 
 async fn sample(
     network: &Network,
-    committee: &Committee,
+    members: &[Member],
     elapsed: Duration,
 ) -> Result<Sample, Failure> {
     let scraper = Scraper::new();
@@ -178,7 +211,7 @@ async fn sample(
         log_mib: 0.0,
         tables_mib: 0.0,
     };
-    for (member, files) in committee.members().iter().zip(&network.validators) {
+    for (member, files) in members.iter().zip(&network.validators) {
         let scrape = scraper
             .fetch(&member.metrics)
             .await
@@ -268,6 +301,13 @@ fn text(report: &Report) -> String {
     ];
     let mut text = output::table(head, rows);
     text.push('\n');
+    if let Some(flood) = &report.flood {
+        let sent = format!(
+            "{}, {:.0} MiB streamed by the last member",
+            flood.style, flood.streamed_mib
+        );
+        text.push_str(&output::list([("flood", sent)]));
+    }
     text.push_str(&output::list([
         (
             "load",

@@ -379,11 +379,12 @@ impl Operator for Service {
     }
 
     async fn evidence(&self, from: u64, count: u32) -> Result<Vec<Evidence>, ViewError> {
-        let kept = self
+        let found = self
             .shared
             .evidence
             .lock()
             .expect("no thread panics while it holds the evidence");
+        let kept = found.kept();
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         Ok(kept.iter().skip(from).take(count).cloned().collect())

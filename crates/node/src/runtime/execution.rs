@@ -1,7 +1,5 @@
 //! The thread that owns the ledger, and the one that writes the tables behind it.
 
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -15,6 +13,7 @@ use quorate_validator::Input;
 use super::archive::ArchiveBatch;
 use super::budget::Held;
 use super::error::NodeError;
+use super::evidence::EvidenceFile;
 use super::shared::Shared;
 
 /// Work for the ledger, in the order in which the core decided it.
@@ -50,7 +49,7 @@ pub(crate) fn run(
     mut ledger: Ledger,
     items: &Receiver<ExecutionItem>,
     tables: &SyncSender<TablesItem>,
-    mut evidence: File,
+    mut evidence: EvidenceFile,
     shared: &Arc<Shared>,
 ) {
     while let Ok(item) = items.recv() {
@@ -68,7 +67,7 @@ pub(crate) fn run(
                 certify(&certificate, shared);
                 Ok(())
             }
-            ExecutionItem::Evidence(found) => write_evidence(&mut evidence, &found),
+            ExecutionItem::Evidence(found) => evidence.append(&found),
             ExecutionItem::Stop => return,
         };
         if let Err(error) = done {
@@ -141,13 +140,6 @@ fn write_checkpoint(
     // The writer is gone only when it has failed, and has said so itself.
     let _ = tables.send(item);
     Ok(())
-}
-
-fn write_evidence(file: &mut File, evidence: &Evidence) -> Result<(), NodeError> {
-    let line = super::evidence::to_json(evidence);
-    writeln!(file, "{line}")
-        .and_then(|()| file.sync_data())
-        .map_err(NodeError::system("evidence file"))
 }
 
 /// Writes checkpoints into the tables until the executing thread is gone. While the log finds the disk full they wait:

@@ -1,8 +1,5 @@
 //! From what is on disk to a validator that goes on where it was.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -20,9 +17,6 @@ use super::error::NodeError;
 use super::execution;
 use super::shared::Shared;
 use crate::config::Config;
-
-/// File with a line for each misbehaviour that was noticed.
-pub(crate) const EVIDENCE_FILE: &str = "evidence.jsonl";
 
 /// A validator that has read its log, and its ledger.
 pub(crate) struct Recovered {
@@ -45,16 +39,6 @@ pub(crate) fn ledger(
         }
         None => Ok(Ledger::genesis(genesis)?),
     }
-}
-
-/// Evidence is appended to a file that outlives everything else.
-pub(crate) fn evidence_file(directory: &Path) -> Result<File, NodeError> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(directory.join(EVIDENCE_FILE))
-        .map_err(NodeError::system("evidence file"))
 }
 
 /// Replays the log.

@@ -1,6 +1,6 @@
 //! What the threads of a validator share, and how effects are carried out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use super::archive::Archive;
 use super::blocks::BlockIndex;
 use super::budget::{ByteBudget, Held};
 use super::error::NodeError;
+use super::evidence::Found;
 use super::execution::ExecutionItem;
 use super::sync::Points;
 use crate::api::Head;
@@ -42,8 +43,6 @@ const EXECUTION_BYTES_MAX: usize = 128 << 20;
 /// at least the largest block's. Decoded they take up about three times as much. What does not fit is prepared when it is
 /// executed.
 const PREPARED_BYTES_MAX: usize = 64 << 20;
-/// Evidence kept in memory for operators; the file keeps all of it.
-const EVIDENCE_KEPT: usize = 1000;
 
 /// Work for the log's thread.
 pub(crate) enum JournalItem {
@@ -103,7 +102,7 @@ pub(crate) struct Shared {
     own_round: AtomicU64,
     pub(crate) window: watch::Sender<Window>,
     pub(crate) status: Mutex<CoreStatus>,
-    pub(crate) evidence: Mutex<VecDeque<Evidence>>,
+    pub(crate) evidence: Mutex<Found>,
     /// Highest own round of each peer that was received and verified, from which its stream is resumed.
     pub(crate) received: Vec<AtomicU64>,
     /// Highest round of a block of each member that was verified here: what the member is told when it asks.
@@ -520,18 +519,17 @@ impl Shared {
     }
 
     fn keep_evidence(&self, evidence: Evidence) {
-        tracing::warn!(?evidence, "a validator misbehaved");
         self.metrics.evidence.inc();
-        let mut kept = self
+        let mut found = self
             .evidence
             .lock()
             .expect("no thread panics while it holds the evidence");
-        if kept.len() >= EVIDENCE_KEPT {
-            kept.pop_front();
+        let kept = found.add(&evidence);
+        drop(found);
+        if kept {
+            tracing::warn!(?evidence, "a validator misbehaved");
+            self.execute(ExecutionItem::Evidence(evidence));
         }
-        kept.push_back(evidence.clone());
-        drop(kept);
-        self.execute(ExecutionItem::Evidence(evidence));
     }
 }
 

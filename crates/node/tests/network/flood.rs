@@ -39,6 +39,13 @@ async fn fetch(client: &Client, rounds: &[u64]) -> Result<FetchBlocksResponse, S
     Ok(client.clone().fetch_blocks(request).await?.into_inner())
 }
 
+/// The next answer. Where a bound is missing, none may ever come.
+async fn next<T: 'static>(calls: &mut JoinSet<T>) -> T {
+    let answer = timeout(Duration::from_secs(30), calls.join_next()).await;
+    let answer = answer.expect("an answer within half a minute");
+    answer.expect("a call is left").expect("no call panics")
+}
+
 /// What it gives each peer does not grow back while the test runs.
 fn allowance(mebibytes: u64) -> Traffic {
     Traffic {
@@ -110,14 +117,14 @@ async fn a_peers_calls_are_bounded_over_all_its_connections() {
         }
     }
     for _ in 0..CALLS_PER_PEER_MAX {
-        let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+        let refused = next(&mut calls).await.unwrap_err();
         expect(&refused, ErrorReason::TooManyStreams);
     }
     let mut other = dial(&tls(&committee, 2, 3), 0, server.address);
     hello(&mut other, &committee).await.unwrap();
     server.fake.answering.send_replace(true);
     for _ in 0..CALLS_PER_PEER_MAX {
-        calls.join_next().await.unwrap().unwrap().unwrap();
+        next(&mut calls).await.unwrap();
     }
     fetch(&connections[0], &[1]).await.unwrap();
 }
@@ -150,7 +157,7 @@ async fn requests_of_all_clients_together_are_bounded_in_bytes() {
         };
         calls.spawn(async move { client.submit_transaction(request).await });
     }
-    let refused = calls.join_next().await.unwrap().unwrap();
+    let refused = next(&mut calls).await;
     expect(&refused.unwrap_err(), ErrorReason::TooMuchTraffic);
     calls.shutdown().await;
     loop {

@@ -31,7 +31,7 @@ const FETCHERS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A running flood.
-pub(super) struct Flooder {
+pub(in super::super) struct Flooder {
     source: Arc<Source>,
     counters: Arc<Counters>,
     tasks: JoinSet<()>,
@@ -45,8 +45,8 @@ struct Counters {
 
 /// What a flood has done.
 #[derive(Default)]
-pub(super) struct Done {
-    pub(super) streamed_mib: f64,
+pub(in super::super) struct Done {
+    pub(in super::super) streamed_mib: f64,
     pub(super) answered: u64,
     pub(super) turned_away: u64,
 }
@@ -55,7 +55,7 @@ type Client = ConsensusServiceClient<Channel>;
 
 impl Flooder {
     /// Begins to flood all others as the member at `position`, which does not run.
-    pub(super) async fn start(
+    pub(in super::super) async fn start(
         network: &Network,
         position: usize,
         style: Style,
@@ -118,7 +118,7 @@ impl Flooder {
         self.tasks.spawn(junk(address.to_owned()));
     }
 
-    pub(super) fn done(&self) -> Done {
+    pub(in super::super) fn done(&self) -> Done {
         Done {
             streamed_mib: self.source.streamed() as f64 / f64::from(1 << 20),
             answered: self.counters.answered.load(Ordering::Relaxed),
@@ -126,7 +126,7 @@ impl Flooder {
         }
     }
 
-    pub(super) async fn stop(mut self) {
+    pub(in super::super) async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
 }

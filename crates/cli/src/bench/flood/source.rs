@@ -19,8 +19,8 @@ const FAR_ROUNDS: u64 = 200;
 const ROUNDS_KEPT: usize = 64;
 
 /// How a member floods with blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Style {
     /// The largest valid block of every round, and a twin of it on parents that do not exist.
     Twins,
     /// The largest blocks of rounds far ahead, on parents that do not exist.
@@ -28,7 +28,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Twins => "twins",
             Self::FarRounds => "far rounds",

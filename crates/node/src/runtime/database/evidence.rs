@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::super::blocks::{BLOCKS, block_key};
 use super::super::error::NodeError;
-use super::super::recovery::EVIDENCE_FILE;
+use super::super::evidence::EVIDENCE_FILE;
 use super::{Directory, Fault};
 
 /// One line. Fields that are not listed are refused: they would be a newer program's.

@@ -25,7 +25,9 @@ use tonic::transport::Channel;
 
 use super::super::archive::{Archive, JoinedAt};
 use super::super::error::NodeError;
+use super::super::execution::gauge;
 use super::super::pruning::Floor;
+use crate::metrics::Metrics;
 
 /// The point that is being synced to, and its chunks, first key hash and last to chunk.
 const SYNC: Table = Table("sync");
@@ -60,6 +62,7 @@ pub(crate) struct Join<'a> {
     pub(crate) peers: Vec<(ValidatorIndex, Client)>,
     /// The height that this node has reached: only a higher point is of use.
     pub(crate) above: Height,
+    pub(crate) metrics: &'a Metrics,
 }
 
 /// A point and who offers it.
@@ -96,6 +99,7 @@ impl Join<'_> {
                 continue;
             }
             let entries = self.finish(&offer, &tail, wal, replay_from)?;
+            self.metrics.sync_height.set(gauge(height.0));
             tracing::info!(
                 %height,
                 entries,
@@ -104,6 +108,12 @@ impl Join<'_> {
             );
             return Ok(());
         }
+    }
+
+    /// Counts what came from a peer.
+    fn came(&self, bytes: bytes::Bytes) -> bytes::Bytes {
+        self.metrics.sync_bytes.inc_by(bytes.len() as u64);
+        bytes
     }
 
     fn client(&self, index: ValidatorIndex) -> Client {
@@ -165,7 +175,8 @@ impl Join<'_> {
             let Ok((index, Ok(Ok(answer)))) = answered else {
                 continue;
             };
-            let point = SyncPoint::from_bytes(&answer.into_inner().point);
+            let point = self.came(answer.into_inner().point);
+            let point = SyncPoint::from_bytes(&point);
             let verified = point.map_err(|error| error.to_string()).and_then(|point| {
                 Ok((
                     self.trust
@@ -216,7 +227,9 @@ impl Join<'_> {
                 let Ok(Ok(answer)) = answer else {
                     break;
                 };
-                if let Err(error) = take_commits(&mut tail, &answer.into_inner().commits) {
+                let commits = answer.into_inner().commits.into_iter();
+                let commits: Vec<_> = commits.map(|commit| self.came(commit)).collect();
+                if let Err(error) = take_commits(&mut tail, &commits) {
                     tracing::warn!(%peer, error, "state sync: a peer's commits are refused");
                     break;
                 }
@@ -246,6 +259,7 @@ impl Join<'_> {
             let Some(Ok((request, answer))) = asking.join_next().await else {
                 return Ok(false);
             };
+            let answer = answer.map(|chunk| self.came(chunk));
             match download.answer(request, answer.as_deref()) {
                 Ok(Some((range, chunk))) => {
                     bytes += answer.map_or(0, |answer| answer.len());
