@@ -1,5 +1,6 @@
 //! All targets, by crate.
 
+mod ceremony;
 mod dkg;
 mod engine;
 mod files;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Target> {
     let mut all = types::targets();
     all.extend(light::targets());
     all.extend(dkg::targets());
+    all.extend(ceremony::targets());
     all.extend(sync::targets());
     all.extend(store::targets());
     all.extend(validator::targets());

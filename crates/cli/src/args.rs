@@ -572,6 +572,8 @@ pub(crate) enum World {
     LostDisks,
     /// Disks that fill up for a while, and logs that come back damaged.
     LyingDisks,
+    /// Validators that are away for long, or lose their disks, and join by state sync.
+    StateSync,
 }
 
 /// What a benchmark offers.

@@ -17,8 +17,9 @@ fn main() {
             println!("{failure}");
         }
     });
+    let joined: u64 = summary.reports.iter().map(|report| report.joined).sum();
     println!(
-        "{} passed, {} failed",
+        "{} passed, {} failed; {joined} state syncs",
         summary.reports.len(),
         summary.failures.len()
     );

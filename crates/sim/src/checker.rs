@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use quorate_sync::Blame;
 use quorate_types::{
     BlockId, BlockRef, Certificate, Commit, Evidence, FinalityShare, HeaderHash, Height, Round,
     Signature, ValidatorIndex,
@@ -84,6 +85,17 @@ impl Checker {
                 validator: at,
                 from,
                 why,
+            });
+        }
+    }
+
+    /// A validator that joins blames a peer for its chunk.
+    pub(crate) fn blamed(&mut self, at: ValidatorIndex, peer: ValidatorIndex, why: Blame) {
+        if self.is_honest(peer) {
+            self.report(Violation::HonestRefused {
+                validator: at,
+                from: peer,
+                why: Refusal::Chunk(why),
             });
         }
     }

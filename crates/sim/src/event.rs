@@ -31,6 +31,8 @@ pub(crate) enum Message {
         held: Round,
         /// The round of the sender's last own block.
         round: Round,
+        /// Blocks below this round are not to be had from the sender.
+        lowest: Round,
         /// Whether the sender has had a greeting, so that it needs none back.
         answer: bool,
     },
@@ -81,6 +83,8 @@ pub(crate) enum Internal {
     },
     /// The executor is done with what is first in its queue.
     Executed,
+    /// The next step of joining by state sync.
+    Join,
 }
 
 /// What ends.

@@ -172,6 +172,9 @@ pub enum Refusal {
         /// The block's author.
         author: ValidatorIndex,
     },
+    /// It is no chunk of the state that is being joined at.
+    #[error(transparent)]
+    Chunk(#[from] quorate_sync::Blame),
     /// It is an answer to nothing.
     #[error("nobody asked for block {block:?}")]
     Unasked {

@@ -55,6 +55,7 @@ pub(crate) struct Counters {
     pub(crate) forgotten: u64,
     pub(crate) filled: u64,
     pub(crate) damaged: u64,
+    pub(crate) joined: u64,
     /// Messages that the scheduler held back.
     pub(crate) held_back: u64,
     /// Blocks that honest validators refused, or bytes that are none.

@@ -40,6 +40,7 @@ mod dice;
 mod event;
 mod failure;
 mod hub;
+mod joining;
 mod liar;
 mod mix;
 mod network;

@@ -20,6 +20,8 @@ const LIARS: u64 = 450;
 const LIES_OF_ONE: [u64; 6] = [1, 1, 1, 2, 2, 4];
 /// Of a thousand seeds, how many have disks that fill up and logs that come back damaged.
 const LYING_DISKS: u64 = 300;
+/// Of a thousand seeds, how many have validators that join by state sync when they come back.
+const JOINERS: u64 = 400;
 /// Of a thousand seeds, how many have a scheduler that is after something.
 const HOSTILE_SCHEDULES: u64 = 500;
 
@@ -52,6 +54,10 @@ pub(crate) struct Mix {
     pub(crate) fault_length: u64,
     /// How many validators may be down at one time, but for those that go down all together.
     pub(crate) down_max: u16,
+    /// Of a thousand restarts, how many join by state sync.
+    pub(crate) joins: u64,
+    /// Heights between two points at which others can join.
+    pub(crate) point_interval: u64,
     /// Mean time between two transactions; 0: there are none.
     pub(crate) load_interval: u64,
     /// The fault phase ends when some validator is at this round.
@@ -133,6 +139,8 @@ impl Mix {
             } else {
                 faults_max
             },
+            joins: 0,
+            point_interval: 1,
             load_interval: *dice.pick(&[0, round, round * 3, round * 10]),
             fault_rounds,
             fault_time: fault_rounds * round * 4,
@@ -145,6 +153,10 @@ impl Mix {
         if disks.per_mille(LYING_DISKS) {
             mix.faults.fill = disks.between(1, 3);
             mix.faults.damage = disks.between(0, 1);
+        }
+        let mut joins = Dice::new(seed, size, "joins");
+        if joins.per_mille(JOINERS) || options.scenario == Scenario::StateSync {
+            mix.have_joins(&mut joins);
         }
         mix.shape(options.scenario);
         if let Some(behaviours) = &options.behaviours {
@@ -161,6 +173,20 @@ impl Mix {
             mix.fault_rounds = rounds.max(1);
         }
         mix
+    }
+
+    /// Has validators join by state sync: those that were away for longer than blocks are kept, from others that were up for as
+    /// long.
+    fn have_joins(&mut self, dice: &mut Dice) {
+        let round = self.round_micros();
+        self.joins = *dice.pick(&[300, 1_000]);
+        self.point_interval = dice.between(1, 8);
+        self.rule.gc_depth = *dice.pick(&[16, 24]);
+        self.fault_length = round * *dice.pick(&[80, 160]);
+        self.fault_interval = round * *dice.pick(&[20, 40]);
+        self.faults.crash_all = 0;
+        self.faults.crash = self.faults.crash.max(2);
+        self.faults.forget = self.faults.forget.max(dice.between(0, 1));
     }
 
     /// What the scenario fixes.
@@ -214,6 +240,16 @@ impl Mix {
                 self.fault_length = round * 12;
                 self.segment_bytes = 8 << 10;
             }
+            Scenario::StateSync => {
+                self.faults = FaultWeights {
+                    crash: 2,
+                    forget: 1,
+                    ..none
+                };
+                self.joins = 1_000;
+                self.fault_rounds = self.fault_rounds.max(200);
+                self.fault_time = self.fault_rounds * round * 4;
+            }
             Scenario::CrashOften => {
                 self.faults = FaultWeights {
                     crash: 1,
@@ -228,6 +264,9 @@ impl Mix {
                 self.fault_length = 60_000;
                 self.load_interval = self.load_interval.max(2_000);
             }
+        }
+        if scenario != Scenario::StateSync {
+            self.joins = 0;
         }
         self.behaviours.fill(Vec::new());
         self.schedule = Schedule::Free;

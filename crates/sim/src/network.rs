@@ -92,6 +92,11 @@ impl Network {
         !self.healed && dice.per_mille(mix.duplicate)
     }
 
+    /// Whether nothing gets from one to the other at this time.
+    pub(crate) fn is_cut(&mut self, from: ValidatorIndex, to: ValidatorIndex) -> bool {
+        self.link(from, to).cuts > 0
+    }
+
     /// Gives the message back unless the link is cut and keeps it.
     pub(crate) fn pass(
         &mut self,

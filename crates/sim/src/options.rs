@@ -38,6 +38,9 @@ pub enum DriverFault {
     CoinUnverified,
     /// Shares of a header are combined, and nobody looks whether the certificate verifies. Liars' shares are bad.
     CertificateUnverified,
+    /// Chunks of a state sync are taken as they come.
+    #[cfg(feature = "mutants")]
+    ChunksUnverified,
     /// Blocks need no quorum of parents at the round before. Half of a liar's blocks have its own previous block only.
     ParentsUnchecked,
 }
@@ -87,6 +90,8 @@ pub enum Scenario {
     LostDisks,
     /// Disks fill up for a while, and logs come back damaged.
     LyingDisks,
+    /// Validators are away for long, or lose their disks, and join by state sync.
+    StateSync,
 }
 
 impl Scenario {
@@ -101,6 +106,7 @@ impl Scenario {
             Self::CrashOften => "crash-often",
             Self::LostDisks => "lost-disks",
             Self::LyingDisks => "lying-disks",
+            Self::StateSync => "state-sync",
         }
     }
 }

@@ -8,6 +8,7 @@ mod disk;
 mod log;
 mod peers;
 mod start;
+mod sync;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use quorate_ledger::Ledger;
 use quorate_store::disk::MemoryDisk;
 use quorate_store::wal::{Position, Wal};
+use quorate_sync::Offers;
 use quorate_types::{
     Block, BlockRef, Certificate, Commit, FinalityShare, Header, Height, Round, StateKey,
     Timestamp, ValidatorIndex,
@@ -23,6 +25,7 @@ use quorate_types::{
 use quorate_validator::{Effect, Input, Job, Pool, Record, Validator};
 
 use self::log::LogQueue;
+pub(crate) use self::start::open_log;
 use crate::convictions::Lie;
 use crate::event::{Internal, Message};
 use crate::failure::Violation;
@@ -59,6 +62,8 @@ pub(crate) struct Process {
     /// Where blocks are in the log.
     positions: BTreeMap<BlockRef, Position>,
     ledger: Ledger,
+    /// Points at which others can join.
+    offers: Offers,
     executor: VecDeque<Work>,
     unsaved: Unsaved,
     /// Checkpoints that wait for the log or the tables, with the records that must be durable before.
@@ -78,6 +83,8 @@ pub(crate) struct Process {
     disk_full: bool,
     /// It was started with less than it once had.
     lost: bool,
+    /// A peer says that it no longer has the blocks that come next here.
+    left_behind: bool,
 }
 
 /// What the executor does, in order.
@@ -117,6 +124,11 @@ impl Process {
     /// Whether it died amid what it did last.
     pub(crate) const fn is_dead(&self) -> bool {
         self.dead
+    }
+
+    /// Whether a peer has just said that it no longer has what comes next here.
+    pub(crate) const fn take_left_behind(&mut self) -> bool {
+        std::mem::replace(&mut self.left_behind, false)
     }
 
     /// Lets it die after so many more effects.
@@ -159,6 +171,8 @@ impl Process {
             }
             Internal::Job { job, payload } => self.job_done(job, &payload, hub),
             Internal::Executed => self.executed(hub),
+            // It does not run while it joins.
+            Internal::Join => {}
         }
     }
 
@@ -380,6 +394,7 @@ impl Process {
         hub.trace.say_in_passing(hub.now, Some(self.me), || {
             format!("certifies height {height}")
         });
+        self.offers.certified(height, hub.now);
         let certificate = Arc::new(certificate);
         self.shares = self.shares.split_off(&height.next());
         self.unsaved.certificates.push(Arc::clone(&certificate));
@@ -423,6 +438,9 @@ impl Process {
         let prepared = hub.prepare(commit, &self.ledger.snapshot());
         match self.ledger.execute_prepared(commit, prepared) {
             Ok(execution) => {
+                if hub.mix.joins > 0 {
+                    self.offers.executed(commit, &execution);
+                }
                 let header = execution.header;
                 let hash = header.hash();
                 hub.trace

@@ -60,6 +60,8 @@ pub struct Report {
     pub filled: u64,
     /// Damaged logs that were refused.
     pub damaged: u64,
+    /// State syncs.
+    pub joined: u64,
     /// Messages sent.
     pub messages: u64,
     /// Events of the world.
@@ -100,7 +102,7 @@ impl Summary {
             .load_style(UTF8_BORDERS_ONLY)
             .set_header(["", "total", "mean", "least", "most"]);
         type Figure = (&'static str, fn(&Report) -> u64);
-        let figures: [Figure; 20] = [
+        let figures: [Figure; 21] = [
             ("rounds", |report| report.rounds),
             ("commits", |report| report.commits),
             ("certificates", |report| report.certificates),
@@ -109,6 +111,7 @@ impl Summary {
             ("disks lost", |report| report.forgotten),
             ("disks full", |report| report.filled),
             ("damaged logs", |report| report.damaged),
+            ("state syncs", |report| report.joined),
             ("partitions", |report| report.partitions),
             ("liars", |report| u64::from(report.liars)),
             ("blocks refused", |report| report.refused),

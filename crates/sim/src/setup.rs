@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_consensus::Options;
 use quorate_crypto::dealer::deal;
 use quorate_crypto::{GroupKey, IdentitySecret};
+use quorate_sync::{Trust, VerifiesGroup};
 use quorate_types::{
     Allocation, AssetId, Certificate, Committee, DomainTag, Execution, Genesis, GenesisAsset,
     IdentitySignature, Member, Round, ShardId, Signature, ThresholdKey, ValidatorIndex,
@@ -31,14 +32,25 @@ pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) cryptography: Vec<Arc<dyn Cryptography>>,
     pub(crate) accounts: Vec<IdentitySecret>,
-    verifier: CertificateVerifier,
+    verifier: CommitteeKey,
     /// The seeds of the members' identities, from which liars sign what no honest validator would.
     identities: Vec<[u8; 32]>,
 }
 
-enum CertificateVerifier {
-    Bls(Box<GroupKey>),
+/// What verifies the committee's signatures.
+#[derive(Clone)]
+pub(crate) enum CommitteeKey {
+    Bls(Arc<GroupKey>),
     Hash(Arc<HashKeys>),
+}
+
+impl VerifiesGroup for CommitteeKey {
+    fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
+        match self {
+            Self::Bls(group) => group.verify(message, signature).is_ok(),
+            Self::Hash(keys) => keys.group_signature(message) == *signature,
+        }
+    }
 }
 
 impl Setup {
@@ -77,7 +89,7 @@ impl Setup {
                 cryptography.push(Arc::new(Remembered::new(keys, Arc::clone(&memory))));
             }
             let group = GroupKey::parse(&group_key).expect("the dealer's key parses");
-            CertificateVerifier::Bls(Box::new(group))
+            CommitteeKey::Bls(Arc::new(group))
         } else {
             let keys = Arc::new(HashKeys::new(dice.bytes(), quorum));
             for me in committee.indices() {
@@ -90,7 +102,7 @@ impl Setup {
                 };
                 cryptography.push(Arc::new(one));
             }
-            CertificateVerifier::Hash(keys)
+            CommitteeKey::Hash(keys)
         };
         Self {
             options: validator_options(options, mix),
@@ -110,19 +122,19 @@ impl Setup {
         digest: &[u8; 32],
     ) -> IdentitySignature {
         match &self.verifier {
-            CertificateVerifier::Bls(_) => {
+            CommitteeKey::Bls(_) => {
                 let identity = IdentitySecret::from_bytes(&self.identities[author.position()]);
                 identity.sign(DomainTag::BlockSignature, digest)
             }
-            CertificateVerifier::Hash(keys) => keys.identity(author, digest),
+            CommitteeKey::Hash(keys) => keys.identity(author, digest),
         }
     }
 
     /// The coin of a round before anybody can know it. None: not even the world can tell, for the cryptography is real.
     pub(crate) fn coin(&self, round: Round) -> Option<Signature> {
         match &self.verifier {
-            CertificateVerifier::Bls(_) => None,
-            CertificateVerifier::Hash(keys) => {
+            CommitteeKey::Bls(_) => None,
+            CommitteeKey::Hash(keys) => {
                 Some(keys.group_signature(&self.committee.coin_message(round)))
             }
         }
@@ -131,14 +143,13 @@ impl Setup {
     /// Whether the committee signed a certificate's header.
     pub(crate) fn verifies(&self, certificate: &Certificate) -> bool {
         let message = certificate.header.hash().signing_bytes();
-        match &self.verifier {
-            CertificateVerifier::Bls(group) => {
-                group.verify(&message, &certificate.signature).is_ok()
-            }
-            CertificateVerifier::Hash(keys) => {
-                keys.group_signature(&message) == certificate.signature
-            }
-        }
+        self.verifier.verifies(&message, &certificate.signature)
+    }
+
+    /// What whoever joins by state sync knows for certain.
+    pub(crate) fn trust(&self) -> Trust<CommitteeKey> {
+        let key = self.verifier.clone();
+        Trust::with_key(self.committee.clone(), self.genesis.rule, key)
     }
 
     pub(crate) fn cryptography(&self, me: ValidatorIndex) -> &Arc<dyn Cryptography> {

@@ -4,9 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_types::{Certificate, Header, Height, StateKey};
+use quorate_ledger::{KeyRange, StateChunk};
+use quorate_store::wal::Position;
+use quorate_sync::SyncPoint;
+use quorate_types::{Certificate, Header, Height, Round, StateKey};
 
 use crate::dice::Dice;
+use crate::joining::Fetched;
 
 /// What a transaction adds.
 #[derive(Clone, Debug)]
@@ -27,6 +31,21 @@ pub(crate) struct Content {
     pub(crate) entries: BTreeMap<StateKey, Vec<u8>>,
     pub(crate) headers: BTreeMap<Height, Header>,
     pub(crate) certificates: BTreeMap<Height, Arc<Certificate>>,
+    /// Where the part of the log begins that belongs to the checkpoint, if it was joined at.
+    pub(crate) replay_from: Option<Position>,
+    /// Blocks below this round are not here, for it joined above them.
+    pub(crate) lowest: Round,
+    /// What there is of a state that is being joined at.
+    joining: Option<Fetched>,
+}
+
+/// What takes the place of checkpoint and state, once all chunks are there.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    pub(crate) certificate: Certificate,
+    pub(crate) checkpoint: Vec<u8>,
+    pub(crate) replay_from: Position,
+    pub(crate) lowest: Round,
 }
 
 /// The tables of one validator.
@@ -39,6 +58,53 @@ pub(crate) struct TablesModel {
 impl TablesModel {
     pub(crate) const fn content(&self) -> &Content {
         &self.content
+    }
+
+    pub(crate) const fn joining(&self) -> Option<&Fetched> {
+        self.content.joining.as_ref()
+    }
+
+    /// Begins to join at a point, or goes on: which ranges of its state are there.
+    pub(crate) fn join_at(&mut self, point: &SyncPoint) -> Vec<KeyRange> {
+        match &self.content.joining {
+            Some(fetched) if fetched.point == *point => {
+                fetched.chunks.iter().map(|(range, _)| *range).collect()
+            }
+            _ => {
+                self.content.joining = Some(Fetched {
+                    point: point.clone(),
+                    chunks: Vec::new(),
+                });
+                Vec::new()
+            }
+        }
+    }
+
+    pub(crate) fn keep_chunk(&mut self, range: KeyRange, chunk: StateChunk) {
+        let fetched = self.content.joining.as_mut();
+        fetched.expect("it joins").chunks.push((range, chunk));
+    }
+
+    pub(crate) fn keep_certificate(&mut self, certificate: Arc<Certificate>) {
+        let height = certificate.header.height;
+        self.content.certificates.insert(height, certificate);
+    }
+
+    /// Takes over what was fetched, in one transaction.
+    pub(crate) fn join(&mut self, joined: Joined) {
+        let content = &mut self.content;
+        let fetched = content.joining.take().expect("it joins");
+        let chunks = fetched.chunks.into_iter();
+        content.entries = chunks.flat_map(|(_, chunk)| chunk.entries).collect();
+        let header = joined.certificate.header.clone();
+        let height = header.height;
+        content.checkpoint = Some((joined.checkpoint, header.clone()));
+        content.headers.insert(height, header);
+        content
+            .certificates
+            .insert(height, Arc::new(joined.certificate));
+        content.replay_from = Some(joined.replay_from);
+        content.lowest = joined.lowest;
     }
 
     pub(crate) const fn is_syncing(&self) -> bool {

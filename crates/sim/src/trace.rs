@@ -53,6 +53,7 @@ pub(crate) enum Kind {
     Reclaim,
     Evidence,
     Heal,
+    Join,
 }
 
 impl Trace {

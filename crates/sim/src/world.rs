@@ -5,6 +5,7 @@
 
 mod disks;
 mod faults;
+mod joins;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::dice::Dice;
 use crate::event::{Event, Internal, Message, Queue};
 use crate::failure::{Cause, Stall, Violation, Waiting};
 use crate::hub::{Counters, Hub};
+use crate::joining::Joining;
 use crate::mix::Mix;
 use crate::network::Network;
 use crate::options::SimOptions;
@@ -51,6 +53,7 @@ pub(crate) struct World {
 enum Node {
     Up(Box<Process>),
     Down(Box<Remains>),
+    Joining(Box<Joining>),
 }
 
 /// Where the world stood when the network healed.
@@ -147,7 +150,7 @@ impl World {
             Event::Internal { at, boot, what } => self.internal(at, boot, what),
             Event::Restart { at, boot } => {
                 if self.hub.boots[at.position()] == boot {
-                    self.start(at);
+                    self.restart(at);
                 }
             }
             Event::Fault => {
@@ -190,7 +193,11 @@ impl World {
             .note(self.hub.now, Kind::Deliver, to, number, &bytes);
         if let Node::Up(process) = &mut self.nodes[to.position()] {
             process.deliver(from, message, &mut self.hub);
+            let left_behind = process.take_left_behind();
             self.bury(to);
+            if left_behind {
+                self.look_ahead(to, from);
+            }
         }
     }
 
@@ -204,13 +211,18 @@ impl World {
             Internal::TablesSynced => 2,
             Internal::Job { .. } => 3,
             Internal::Executed => 4,
+            Internal::Join => 5,
         };
         self.hub
             .trace
             .note(self.hub.now, Kind::Internal, at, number, &[]);
-        if let Node::Up(process) = &mut self.nodes[at.position()] {
-            process.internal(what, &mut self.hub);
-            self.bury(at);
+        match &mut self.nodes[at.position()] {
+            Node::Up(process) => {
+                process.internal(what, &mut self.hub);
+                self.bury(at);
+            }
+            Node::Joining(_) => self.join(at),
+            Node::Down(_) => {}
         }
     }
 
@@ -246,11 +258,15 @@ impl World {
     fn crash(&mut self, at: ValidatorIndex, outage: u64) {
         let node = &mut self.nodes[at.position()];
         let before = std::mem::replace(node, Node::Down(Box::default()));
-        let Node::Up(process) = before else {
-            *node = before;
-            return;
+        let remains = match before {
+            Node::Up(process) => Box::new(process.crash(&mut self.hub)),
+            Node::Joining(joining) => joining.remains,
+            Node::Down(_) => {
+                *node = before;
+                return;
+            }
         };
-        *node = Node::Down(Box::new(process.crash(&mut self.hub)));
+        *node = Node::Down(remains);
         self.hub.counters.crashes += 1;
         self.hub.boots[at.position()] += 1;
         let boot = self.hub.boots[at.position()];
@@ -278,7 +294,7 @@ impl World {
     fn process(&self, at: ValidatorIndex) -> Option<&Process> {
         match &self.nodes[at.position()] {
             Node::Up(process) => Some(process),
-            Node::Down(_) => None,
+            Node::Down(_) | Node::Joining(_) => None,
         }
     }
 
@@ -447,6 +463,7 @@ impl World {
             forgotten: counters.forgotten,
             filled: counters.filled,
             damaged: counters.damaged,
+            joined: counters.joined,
             messages: counters.messages,
             events: counters.events,
             micros: self.hub.now.0,

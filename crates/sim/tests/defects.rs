@@ -147,6 +147,18 @@ fn a_checkpoint_without_its_state_is_refused() {
 }
 
 #[test]
+fn a_state_whose_chunks_nobody_verified_is_refused() {
+    let mut options = scenario(Scenario::StateSync);
+    let liar = Behaviour::Equivocating;
+    options.behaviours = Some(vec![liar]);
+    let cause = with_fault(DriverFault::ChunksUnverified, options);
+    assert!(
+        matches!(cause, Cause::Safety(Violation::Restart { .. })),
+        "{cause:?}"
+    );
+}
+
+#[test]
 fn a_validator_that_does_not_ask_after_its_disk_was_lost_equivocates() {
     let cause = with_fault(DriverFault::NoGuard, SimOptions::new(4, 0..SEEDS));
     assert!(

@@ -124,6 +124,14 @@ fn full_and_damaged_disks_do_no_harm() {
 }
 
 #[test]
+fn validators_that_missed_too_much_join_by_state_sync() {
+    let mut options = scenario(4, 0..8, Scenario::StateSync);
+    assert!(total(&run(&options), |report| report.joined) > 4);
+    options.behaviours = Some(vec![Behaviour::Equivocating]);
+    assert!(total(&run(&options), |report| report.joined) > 4);
+}
+
+#[test]
 fn lost_disks_and_restored_backups_do_no_harm() {
     let reports = run(&scenario(7, 0..6, Scenario::LostDisks));
     let lost: u64 = reports.iter().map(|report| report.forgotten).sum();

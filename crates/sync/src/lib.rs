@@ -11,6 +11,8 @@
 //!    ([`StateChunk`](quorate_ledger::StateChunk)), and who sends a bad one is not asked again.
 //! 4. [`History`]: certificates below the point, newest first, so that they can be served again. Nothing waits for it.
 //!
+//! Members keep what others need for it in [`Offers`].
+//!
 //! Everything here is computation on bytes that somebody else fetched: no clock, no socket, no disk. A source is a member's
 //! index; the caller knows who sent what from the connection.
 //!
@@ -25,10 +27,12 @@
 
 mod download;
 mod history;
+mod offers;
 mod point;
 mod tail;
 
 pub use download::{Blame, Download, Request};
 pub use history::{History, HistoryError};
-pub use point::{Place, PointError, SyncPoint, Trust};
+pub use offers::Offers;
+pub use point::{Place, PointError, SyncPoint, Trust, VerifiesGroup};
 pub use tail::{CommitRecord, Tail, TailError};

@@ -20,6 +20,7 @@
 //! documents and `docs/ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+mod carried;
 mod cryptography;
 mod finality;
 mod guard;
@@ -28,6 +29,7 @@ mod pool;
 mod record;
 mod validator;
 
+pub use carried::Carried;
 pub use cryptography::{BlsCryptography, Cryptography, KeyError, ProposalError};
 pub use finality::{FINALITY_WINDOW, FinalityStatus};
 pub use guard::Greeting;

@@ -49,6 +49,7 @@ pub(crate) fn run(args: SimArgs, json: bool) -> Result<(), Failure> {
             World::CrashOften => Scenario::CrashOften,
             World::LostDisks => Scenario::LostDisks,
             World::LyingDisks => Scenario::LyingDisks,
+            World::StateSync => Scenario::StateSync,
         },
         ..SimOptions::new(args.validators, args.seeds.clone())
     };

@@ -150,6 +150,7 @@ impl Liar {
                 .map_or(Height(0), |(height, _)| *height),
             held: sight.highest,
             round: sight.highest,
+            lowest: Round(0),
             answer: self.dice.per_mille(500),
         };
         let to = self.peer(sight);
@@ -162,6 +163,7 @@ impl Liar {
             certified,
             held,
             round,
+            lowest,
             answer,
         } = truth
         else {
@@ -181,6 +183,7 @@ impl Liar {
             certified: Height(lie(certified.0)),
             held: Round(lie(held.0)),
             round: Round(lie(round.0)),
+            lowest: Round(lie(lowest.0)),
             answer,
         }
     }

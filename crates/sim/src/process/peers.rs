@@ -44,8 +44,10 @@ impl Process {
                 certified,
                 held,
                 round,
+                lowest,
                 answer,
             } => {
+                self.look_ahead(lowest);
                 let greeting = Greeting { held, round };
                 self.step(Input::Greeting { from, greeting }, hub);
                 if !answer {
@@ -55,6 +57,13 @@ impl Process {
             }
         }
         self.speak_late(hub);
+    }
+
+    /// If a peer does not keep blocks as old as the newest here, this validator joins.
+    fn look_ahead(&mut self, lowest: Round) {
+        let held = self.held.iter().max().copied().unwrap_or(Round(0));
+        let held = held.max(self.validator.status().round);
+        self.left_behind |= lowest > held.next();
     }
 
     /// A block of the sender's own stream: it must be the author.
@@ -153,6 +162,7 @@ impl Process {
             certified: self.validator.finality().certified,
             held: self.held[peer.position()],
             round: self.validator.status().round,
+            lowest: self.tables.content().lowest,
             answer,
         };
         let hello = match &mut self.liar {

@@ -6,6 +6,7 @@ use quorate_consensus::Checkpoint;
 use quorate_ledger::Ledger;
 use quorate_store::disk::MemoryDisk;
 use quorate_store::wal::{Position, Wal, WalOptions};
+use quorate_sync::Offers;
 use quorate_types::{Decode, Height, Reader, Round, ValidatorIndex};
 use quorate_validator::{
     Effect, Greeting, Input, Logged, Pool, PoolLimits, Record, Resume, Validator,
@@ -20,7 +21,7 @@ use crate::options::DriverFault;
 use crate::tables::Content;
 
 /// A record read back, and where it is.
-type Read = (u8, Vec<u8>, Position);
+pub(crate) type Read = (u8, Vec<u8>, Position);
 
 /// Of a thousand restarts, how many lose power while they open the log.
 const CRASHES_AT_START: u64 = 100;
@@ -52,6 +53,7 @@ impl Process {
             .checkpoint
             .as_ref()
             .map_or(Round(0), |checkpoint| checkpoint.gc_round);
+        let replay_from = content.replay_from;
         hub.checker.started(me, resume.certified);
         let certificates = content.certificates.clone();
         let size = usize::from(setup.committee.size());
@@ -66,19 +68,24 @@ impl Process {
             log: LogQueue::default(),
             positions: BTreeMap::new(),
             ledger,
+            offers: Offers::new(setup.genesis.rule.gc_depth, hub.mix.point_interval),
             executor: VecDeque::new(),
             unsaved: Unsaved::default(),
             checkpoints: VecDeque::new(),
             certificates,
             shares: BTreeMap::new(),
             own_blocks: BTreeMap::new(),
-            held: vec![Round(0); size],
+            // Nothing below is of use, so no peer need send it again.
+            held: vec![from_round.back(1); size],
             tick: None,
             fuse: None,
             dead: false,
             disk_full: false,
             lost,
+            left_behind: false,
         };
+        let mut records = records;
+        records.retain(|(_, _, position)| replay_from.is_none_or(|from| *position >= from));
         process.recover(records, from_round, hub)?;
         process.begin(hub);
         Ok(process)
@@ -176,7 +183,8 @@ fn liar(me: ValidatorIndex, hub: &Hub) -> Option<Box<Liar>> {
     (!lies.is_empty()).then(|| Box::new(liar()))
 }
 
-fn open_log(
+/// Opens a log, or loses power amid opening it before it is opened again; and reads all its records.
+pub(crate) fn open_log(
     me: ValidatorIndex,
     disk: &mut MemoryDisk,
     hub: &mut Hub,

@@ -40,7 +40,7 @@ impl World {
         let at = self.draw_validator();
         if !self.may_go_down()
             || !self.may_forget(at)
-            || matches!(self.nodes[at.position()], Node::Down(_))
+            || !matches!(self.nodes[at.position()], Node::Up(_))
         {
             return;
         }
@@ -87,6 +87,7 @@ impl World {
         match &self.nodes[at.position()] {
             Node::Up(process) => process.give_room(),
             Node::Down(remains) => remains.give_room(),
+            Node::Joining(joining) => joining.remains.give_room(),
         }
     }
 
@@ -95,7 +96,7 @@ impl World {
         let at = self.draw_validator();
         if !self.may_go_down()
             || !self.may_forget(at)
-            || matches!(self.nodes[at.position()], Node::Down(_))
+            || !matches!(self.nodes[at.position()], Node::Up(_))
         {
             return;
         }
@@ -113,7 +114,7 @@ impl World {
     pub(super) fn refused(&mut self, at: ValidatorIndex, error: RestartError) {
         let damaged = match &self.nodes[at.position()] {
             Node::Down(remains) => remains.damaged,
-            Node::Up(_) => false,
+            Node::Up(_) | Node::Joining(_) => false,
         };
         if error == RestartError::Log(WalError::Full) {
             let outage = self.draw_outage();

@@ -69,7 +69,7 @@ impl World {
     }
 
     pub(super) fn may_go_down(&self) -> bool {
-        let down = |node: &&Node| matches!(node, Node::Down(_));
+        let down = |node: &&Node| !matches!(node, Node::Up(_));
         self.nodes.iter().filter(down).count() < usize::from(self.hub.mix.down_max)
     }
 

@@ -4,7 +4,6 @@
 //! a peer still offers the point. Nothing else in the store changes before the last step, which replaces state, checkpoint
 //! and place in the log in one transaction.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
@@ -16,10 +15,9 @@ use quorate_store::tables::{Batch, Table, Tables};
 use quorate_store::wal::{Position, Wal};
 use quorate_sync::{CommitRecord, Download, Place, Request, SyncPoint, Tail, Trust};
 use quorate_types::{
-    Certificate, Decode, Encode, Genesis, Hash32, HeaderHash, Height, Reader, Round, StateKey,
-    ValidatorIndex,
+    Certificate, Decode, Encode, Genesis, Hash32, Height, Reader, StateKey, ValidatorIndex,
 };
-use quorate_validator::{Logged, Record};
+use quorate_validator::{Carried, Logged};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
@@ -394,12 +392,12 @@ pub(crate) fn carry_over<D: Disk>(
     me: ValidatorIndex,
     height: Height,
 ) -> Result<Position, NodeError> {
-    let mut binding = Binding::new(me, height);
+    let mut binding = Carried::new(me);
     let mut failed = None;
     wal.replay(replay_from, |record| {
         let payload = bytes::Bytes::copy_from_slice(record.payload);
         match Logged::decode(record.kind, payload) {
-            Ok(logged) => binding.note(logged),
+            Ok(logged) => binding.note(&logged),
             Err(error) => failed = Some(error),
         }
     })?;
@@ -407,67 +405,10 @@ pub(crate) fn carry_over<D: Disk>(
         return Err(error.into());
     }
     let mut first = None;
-    for record in binding.records() {
+    for record in binding.records(height) {
         let position = wal.append(record.kind(), &record.payload())?;
         first.get_or_insert(position);
     }
     wal.flush()?;
     Ok(first.expect("there is always one record"))
-}
-
-/// What the log holds that binds this validator beyond a height.
-struct Binding {
-    me: ValidatorIndex,
-    height: Height,
-    /// The highest round that it must not propose at again.
-    past: Round,
-    lost: bool,
-    votes: BTreeMap<Height, HeaderHash>,
-}
-
-impl Binding {
-    const fn new(me: ValidatorIndex, height: Height) -> Self {
-        Self {
-            me,
-            height,
-            past: Round(0),
-            lost: false,
-            votes: BTreeMap::new(),
-        }
-    }
-
-    fn note(&mut self, logged: Logged) {
-        match logged {
-            Logged::Block(block) if block.author() == self.me => {
-                self.past = self.past.max(block.round());
-            }
-            Logged::Vote {
-                height,
-                header_hash,
-            } if height > self.height => {
-                self.votes.insert(height, header_hash);
-            }
-            Logged::Lost => self.lost = true,
-            Logged::ProposedPast { round } => {
-                self.past = self.past.max(round);
-                self.lost = false;
-            }
-            Logged::Block(_) | Logged::Coin { .. } | Logged::Vote { .. } => {}
-        }
-    }
-
-    /// The bound first: it says that nothing is lost, unless the next record says that something is.
-    fn records(self) -> Vec<Record> {
-        let mut records = vec![Record::ProposedPast { round: self.past }];
-        records.extend(self.lost.then_some(Record::Lost));
-        records.extend(
-            self.votes
-                .into_iter()
-                .map(|(height, header_hash)| Record::Vote {
-                    height,
-                    header_hash,
-                }),
-        );
-        records
-    }
 }
