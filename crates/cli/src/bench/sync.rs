@@ -151,7 +151,7 @@ async fn attend(
 
 async fn scrape(member: &Member) -> Result<Scrape, Failure> {
     let scraped = Scraper::new().fetch(&member.metrics).await;
-    Ok(scraped.or_fail(Kind::Endpoint)?)
+    scraped.or_fail(Kind::Endpoint)
 }
 
 async fn certified(member: &Member) -> Result<u64, Failure> {
