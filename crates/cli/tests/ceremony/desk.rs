@@ -174,11 +174,11 @@ impl Desk {
         }
     }
 
-    /// Waits until members have a key.
+    /// Waits until members have a key, and have said so: files come first.
     pub(crate) fn keys_of(&mut self, members: &[usize]) {
         for &member in members {
             self.until(&format!("the key of member {member}"), member, |desk| {
-                desk.group_key(member).is_some()
+                desk.group_key(member).is_some() && desk.log(member).contains(" s  complete: ")
             });
         }
     }
