@@ -451,7 +451,7 @@ pub(crate) struct BenchSyncArgs {
     /// Accounts that transfers are between.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(4..))]
     pub(crate) accounts: u16,
-    /// Certified heights of the others at which it comes back.
+    /// Heights that it misses at least: it comes back some seconds after the others certified so many.
     #[arg(long, value_name = "HEIGHTS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(512..))]
     pub(crate) behind: u64,
 }

@@ -105,7 +105,8 @@ pub struct PacingConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SyncConfig {
-    /// How many certified heights behind a peer a validator fetches a state snapshot instead of every block since.
+    /// How many certified heights behind a peer a validator fetches a state snapshot instead of every block since, unless its own
+    /// last block is above what agreement there has forgotten.
     pub behind_heights: u64,
 }
 

@@ -70,7 +70,7 @@ pub struct Metrics {
     pub log_bytes: Counter,
     /// Syncs of the log.
     pub log_syncs: Counter,
-    /// Evidence of misbehaviour collected since the start.
+    /// Misbehaviour found since the start.
     pub evidence: Counter,
     /// Height at which state sync joined, 0 if it did not.
     pub sync_height: Gauge,
@@ -143,7 +143,7 @@ impl Metrics {
         registry.register("log_syncs", "Syncs of the log", self.log_syncs.clone());
         registry.register(
             "evidence",
-            "Evidence of misbehaviour",
+            "Misbehaviour found since the start",
             self.evidence.clone(),
         );
         let help = "Height at which state sync joined, 0 if it did not";

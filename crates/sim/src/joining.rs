@@ -4,6 +4,8 @@
 //! they send. Chunks that were taken are on disk, so that a crash amid joining loses none. The last step is the node's: what binds the
 //! validator goes to the end of the log, then one transaction replaces state, checkpoint and place in the log.
 
+use std::sync::Arc;
+
 use quorate_ledger::{KeyRange, StateChunk};
 use quorate_store::disk::MemoryDisk;
 use quorate_store::wal::Wal;
@@ -117,8 +119,8 @@ impl Joining {
                 download,
             } => self.chunks(offer, tail, download, peers, hub),
             Stage::End { offer, tail } => {
-                self.fill_in(&offer, peers);
-                return self.end(&offer, &tail, hub);
+                let below = self.certificates_below(&offer, peers);
+                return self.end(&offer, &tail, below, hub);
             }
         }
         Step::Next
@@ -282,7 +284,12 @@ impl Joining {
 
     /// Certificates below the point, as far as anybody has them. A node fetches them while it runs already; that is the store's
     /// business, and here it is done at once.
-    fn fill_in(&mut self, offer: &Offer, peers: &mut [Option<&mut Process>]) {
+    fn certificates_below(
+        &self,
+        offer: &Offer,
+        peers: &[Option<&mut Process>],
+    ) -> Vec<Arc<Certificate>> {
+        let mut below = Vec::new();
         let mut expected = offer.place.header.previous;
         let mut height = offer.place.header.height.0;
         while height > self.above.0 + 1 {
@@ -290,7 +297,7 @@ impl Joining {
             let find = |peer: &&mut Process| peer.certificate(Height(height));
             let found = peers.iter().flatten().find_map(find);
             let Some(certificate) = found else {
-                return;
+                break;
             };
             assert_eq!(
                 certificate.header.hash(),
@@ -298,12 +305,19 @@ impl Joining {
                 "certified headers are one chain"
             );
             expected = certificate.header.previous;
-            self.remains.tables.keep_certificate(certificate);
+            below.push(certificate);
         }
+        below
     }
 
     /// Writes what binds this validator to the end of the log, and then puts the state in place.
-    fn end(&mut self, offer: &Offer, tail: &Tail, hub: &mut Hub) -> Step {
+    fn end(
+        &mut self,
+        offer: &Offer,
+        tail: &Tail,
+        below: Vec<Arc<Certificate>>,
+        hub: &mut Hub,
+    ) -> Step {
         let height = offer.place.header.height;
         let (mut wal, _) = match open_log(self.me, &mut self.remains.disk, hub) {
             Ok(opened) => opened,
@@ -335,6 +349,7 @@ impl Joining {
             checkpoint: tail.checkpoint().expect("it is complete").to_bytes(),
             replay_from,
             lowest: tail.gc_round(),
+            below,
         });
         hub.counters.joined += 1;
         self.say(hub, || format!("has the state of height {height}"));

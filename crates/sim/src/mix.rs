@@ -155,7 +155,12 @@ impl Mix {
             mix.faults.damage = disks.between(0, 1);
         }
         let mut joins = Dice::new(seed, size, "joins");
-        if joins.per_mille(JOINERS) || options.scenario == Scenario::StateSync {
+        let has_joins = match options.scenario {
+            Scenario::Swarm => joins.per_mille(JOINERS),
+            Scenario::StateSync => true,
+            _ => false,
+        };
+        if has_joins {
             mix.have_joins(&mut joins);
         }
         mix.shape(options.scenario);
@@ -264,9 +269,6 @@ impl Mix {
                 self.fault_length = 60_000;
                 self.load_interval = self.load_interval.max(2_000);
             }
-        }
-        if scenario != Scenario::StateSync {
-            self.joins = 0;
         }
         self.behaviours.fill(Vec::new());
         self.schedule = Schedule::Free;

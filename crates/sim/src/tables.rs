@@ -46,6 +46,8 @@ pub(crate) struct Joined {
     pub(crate) checkpoint: Vec<u8>,
     pub(crate) replay_from: Position,
     pub(crate) lowest: Round,
+    /// Certificates below the point.
+    pub(crate) below: Vec<Arc<Certificate>>,
 }
 
 /// The tables of one validator.
@@ -85,11 +87,6 @@ impl TablesModel {
         fetched.expect("it joins").chunks.push((range, chunk));
     }
 
-    pub(crate) fn keep_certificate(&mut self, certificate: Arc<Certificate>) {
-        let height = certificate.header.height;
-        self.content.certificates.insert(height, certificate);
-    }
-
     /// Takes over what was fetched, in one transaction.
     pub(crate) fn join(&mut self, joined: Joined) {
         let content = &mut self.content;
@@ -103,6 +100,10 @@ impl TablesModel {
         content
             .certificates
             .insert(height, Arc::new(joined.certificate));
+        let below = joined.below.into_iter();
+        content
+            .certificates
+            .extend(below.map(|certificate| (certificate.header.height, certificate)));
         content.replay_from = Some(joined.replay_from);
         content.lowest = joined.lowest;
     }

@@ -29,7 +29,7 @@ impl Carried {
         }
     }
 
-    /// Notes a record of the log. Call it with all of them, in order.
+    /// Notes a record of the log. Call it with all of them that are replayed, in order.
     pub fn note(&mut self, logged: &Logged) {
         match *logged {
             Logged::Block(ref block) if block.author() == self.me => {
@@ -50,14 +50,15 @@ impl Carried {
         }
     }
 
-    /// The highest round of a block that the validator may have made. It may go on from a point only if blocks of that round are
-    /// forgotten there: others may need what it forgets otherwise.
+    /// The highest round of a block that the validator may have made. It may go on from a point only if that lies below the point's
+    /// garbage-collection round: others may need blocks above, and only their author may have them.
     #[must_use]
     pub const fn highest_round(&self) -> Round {
         self.past
     }
 
-    /// The records to go on with from `height`, at least one. The bound comes first: it says that nothing is lost, unless the next record says that something is.
+    /// The records to go on with from `height`, at least one. The bound comes first: it says that nothing is lost, unless the next
+    /// record says that something is.
     #[must_use]
     pub fn records(mut self, height: Height) -> Vec<Record> {
         let mut records = vec![Record::ProposedPast { round: self.past }];

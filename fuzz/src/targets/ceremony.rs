@@ -44,7 +44,7 @@ struct Driven {
     silent: bool,
 }
 
-/// Peers say anything about any dealing, proposal and round; jobs come to anything; answers come from anybody; and the member is
+/// Peers (who claim to have read no more of its outbox than there is) say anything about any dealing, proposal and round; jobs come to anything; answers come from anybody; and the member is
 /// killed and reads its log again. It says nothing twice, contradicts nothing that it said, and convicts nobody who dealt once.
 fn step(bytes: &[u8]) -> bool {
     let mut choices = Choices::new(bytes);

@@ -1,8 +1,8 @@
 //! `quorate bench sync`: a member that missed everything comes back while load goes on.
 //!
 //! The last member is killed as soon as all have answered, and started again when the others have certified so many heights that it
-//! joins by state sync. What is measured: when it first shows a balance that the light client accepts at a height that the others had
-//! not reached when it was started, when it has caught up with them, what it took from them, and what that did to the others' throughput.
+//! joins by state sync. What is measured: when it first shows a balance that the light client accepts, at or above the height that the
+//! others had when it was started, when it has caught up with them, what it took from them, and what that did to the others' throughput.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ async fn attend(
     sources.truncate(absent);
     let load = Load::start(sources, args.load).await?;
     let notes = Notes::new();
-    wait_for(&others[0], args.behind, &notes).await?;
+    wait_for(&others[0], args.behind, committee, &notes).await?;
     let mut gauge = Gauge::new(&others);
     let before = gauge.measure(&load, BEFORE).await?;
 
@@ -131,6 +131,14 @@ async fn attend(
     let caught_up = started.elapsed();
     let meanwhile = gauge.end(&begun, &load).await?;
     let scrape = scrape(&member).await?;
+    let joined_at = as_count(scrape.sum(SYNC_HEIGHT));
+    if joined_at == 0 {
+        let error = anyhow!(
+            "{} caught up block by block: give it more --behind",
+            member.name
+        );
+        return Err(Failure::new(Kind::NothingCommitted, error));
+    }
     notes.end();
     load.stop().await;
     Ok(Report {
@@ -139,7 +147,7 @@ async fn attend(
         accounts: args.accounts,
         tip,
         own,
-        joined_at: as_count(scrape.sum(SYNC_HEIGHT)),
+        joined_at,
         first_proof_ms: milliseconds(first_proof),
         proved_at,
         caught_up_ms: milliseconds(caught_up),
@@ -159,8 +167,15 @@ async fn certified(member: &Member) -> Result<u64, Failure> {
 }
 
 /// Waits until a member has certified a height.
-async fn wait_for(member: &Member, height: u64, notes: &Notes) -> Result<(), Failure> {
+async fn wait_for(
+    member: &Member,
+    height: u64,
+    committee: &mut Committee,
+    notes: &Notes,
+) -> Result<(), Failure> {
+    let others = committee.members().len() - 1;
     loop {
+        (0..others).try_for_each(|position| committee.require_running(position))?;
         let reached = certified(member).await?;
         notes.progress(&format!("height {reached} of {height}"));
         if reached >= height {

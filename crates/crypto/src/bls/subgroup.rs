@@ -3,7 +3,7 @@
 //! A point of the curve is one of the subgroup plus one whose order divides the cofactor; call that t. Add up all points, each times
 //! 1, 0 or -1 by chance. If a point has a t that is not the identity, its three possible terms differ outside the subgroup, for the
 //! cofactor is odd: whatever the other points add up to, at most one of the three cancels it. So a sum is in the subgroup with
-//! probability 1/3 at most, and [`SUMS`] independent sums all are with less than 2^-133. (Larger factors would gain nothing: the
+//! probability 1/3 at most, and 84 such sums all are with less than 2^-133. (Larger factors would gain nothing: the
 //! cofactor is a multiple of 3.)
 //!
 //! Sums are made four at a time. What chance gives a point for four of them is one of 81 words, and a word and its opposite share a
@@ -22,10 +22,8 @@ const WORDS: u32 = 3u32.pow(DIGITS);
 const MIDDLE: u32 = WORDS / 2;
 /// How many times buckets are filled.
 const PARTS: usize = 21;
-/// How many sums there are: 3^84 is above 2^133.
-const SUMS: usize = PARTS * DIGITS as usize;
-const _: () = assert!(SUMS == 84);
-/// Bytes that a word is made of. Reduced to the range, no word is more probable than 1.002 / 81.
+/// Bytes that a word is made of. No word is more probable than 810 / 65536, a little more than 1/81. Whatever the other points have, one
+/// word at most lets all four sums pass, and (810 / 65536)^21 is below 2^-133.
 const WORD_BYTES: usize = 2;
 
 /// The test of some points, in parts that do not depend on each other.

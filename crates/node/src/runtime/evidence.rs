@@ -3,7 +3,7 @@
 //! A member that lies in every round could fill any memory and any disk with proofs of it, though one convicts it. Of each kind the
 //! first [`EACH_MAX`] about each member are kept; all are counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,22 +17,23 @@ use super::error::NodeError;
 /// The file's name in the data directory.
 pub(crate) const EVIDENCE_FILE: &str = "evidence.jsonl";
 /// How much evidence of one kind about one member is kept.
-pub(crate) const EACH_MAX: u32 = 100;
+pub(crate) const EACH_MAX: usize = 100;
 
 /// Kinds of lies as the file names them.
 const KINDS: [&str; 3] = ["equivocation", "bad_coin_share", "bad_finality_share"];
 
-/// How much is kept already, by member and kind.
-#[derive(Default)]
-struct Counts(BTreeMap<(u64, &'static str), u32>);
+/// Who lied, how, and in which round or at which height.
+type Subject = (u64, &'static str, u64);
 
-impl Counts {
-    /// Whether there is room for one more, which is then taken.
-    fn take(&mut self, author: u64, kind: &'static str) -> bool {
-        let count = self.0.entry((author, kind)).or_default();
-        let room = *count < EACH_MAX;
-        *count += u32::from(room);
-        room
+/// What is kept already, by member and kind: rounds and heights.
+#[derive(Default)]
+struct Known(BTreeMap<(u64, &'static str), BTreeSet<u64>>);
+
+impl Known {
+    /// Whether it is new, and there is room for it, which is then taken. What recovery finds once more is not new.
+    fn take(&mut self, (author, kind, number): Subject) -> bool {
+        let known = self.0.entry((author, kind)).or_default();
+        known.len() < EACH_MAX && known.insert(number)
     }
 }
 
@@ -40,18 +41,17 @@ impl Counts {
 #[derive(Default)]
 pub(crate) struct Found {
     kept: Vec<Evidence>,
-    counts: Counts,
+    known: Known,
 }
 
 impl Found {
     /// Whether it is kept.
     pub(crate) fn add(&mut self, evidence: &Evidence) -> bool {
-        let (author, kind) = subject(evidence);
-        let room = self.counts.take(author, kind);
-        if room {
+        let new = self.known.take(subject(evidence));
+        if new {
             self.kept.push(evidence.clone());
         }
-        room
+        new
     }
 
     /// All that is kept, in the order in which it was found.
@@ -63,7 +63,7 @@ impl Found {
 /// The file, which outlives everything else.
 pub(crate) struct EvidenceFile {
     file: File,
-    counts: Counts,
+    known: Known,
 }
 
 impl EvidenceFile {
@@ -74,7 +74,7 @@ impl EvidenceFile {
         let mut options = OpenOptions::new();
         let file = options.append(true).read(true).create(true).mode(0o600);
         let file = file.open(path).map_err(failed)?;
-        let mut counts = Counts::default();
+        let mut known = Known::default();
         let mut reader = BufReader::new(&file);
         let (mut line, mut whole) = (Vec::new(), 0);
         while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 && line.ends_with(b"\n") {
@@ -83,19 +83,21 @@ impl EvidenceFile {
             let line: Value =
                 serde_json::from_slice(&std::mem::take(&mut line)).unwrap_or_default();
             let kind = KINDS.into_iter().find(|kind| line["kind"] == **kind);
-            if let (Some(kind), Some(author)) = (kind, line["author"].as_u64()) {
-                counts.take(author, kind);
+            let number = line["round"].as_u64().or(line["height"].as_u64());
+            if let (Some(kind), Some(author), Some(number)) =
+                (kind, line["author"].as_u64(), number)
+            {
+                known.take((author, kind, number));
             }
         }
         // What a crash cut short was never durable; the next line must not be glued to it.
         file.set_len(whole).map_err(failed)?;
-        Ok(Self { file, counts })
+        Ok(Self { file, known })
     }
 
-    /// Adds a line, durably, unless there are enough of its kind about its member.
+    /// Adds a line, durably, unless it is there or there are enough of its kind about its member.
     pub(crate) fn append(&mut self, evidence: &Evidence) -> Result<(), NodeError> {
-        let (author, kind) = subject(evidence);
-        if !self.counts.take(author, kind) {
+        if !self.known.take(subject(evidence)) {
             return Ok(());
         }
         writeln!(self.file, "{}", to_json(evidence))
@@ -104,18 +106,17 @@ impl EvidenceFile {
     }
 }
 
-/// Who lied, and how.
-const fn subject(evidence: &Evidence) -> (u64, &'static str) {
+fn subject(evidence: &Evidence) -> Subject {
     match evidence {
-        Evidence::Equivocation { first, .. } => (first.author.0 as u64, KINDS[0]),
-        Evidence::BadCoinShare { author, .. } => (author.0 as u64, KINDS[1]),
-        Evidence::BadFinalityShare { author, .. } => (author.0 as u64, KINDS[2]),
+        Evidence::Equivocation { first, .. } => (first.author.0.into(), KINDS[0], first.round.0),
+        Evidence::BadCoinShare { author, round } => (author.0.into(), KINDS[1], round.0),
+        Evidence::BadFinalityShare { author, height } => (author.0.into(), KINDS[2], height.0),
     }
 }
 
 /// One line without its end.
 fn to_json(evidence: &Evidence) -> Value {
-    let (author, kind) = subject(evidence);
+    let (author, kind, _) = subject(evidence);
     match evidence {
         Evidence::Equivocation { first, second } => json!({
             "kind": kind,
@@ -184,11 +185,11 @@ mod tests {
     fn one_member_takes_bounded_room_and_no_other_is_forgotten() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut found = Found::default();
-        let most = EACH_MAX as usize;
-        // Half before a restart, half after it.
-        for start in [0, 150] {
+        let most = EACH_MAX;
+        // Some before a restart, the same once more and others after it.
+        for start in [0, 30] {
             let mut file = EvidenceFile::open(directory.path()).expect("a file");
-            for round in start..start + 150 {
+            for round in start..start + 90 {
                 let evidence = bad_coin_share(1, round);
                 file.append(&evidence).expect("room on the disk");
                 found.add(&evidence);

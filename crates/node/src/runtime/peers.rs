@@ -232,7 +232,8 @@ impl Peer {
     }
 
     /// If the peer says that it is far ahead, and proves it, this node joins there instead of catching up block by block.
-    /// So it does if the peer keeps no blocks as old as the newest here.
+    /// So it does if the peer keeps no blocks as old as the newest here. It does not where its own last block is one that agreement
+    /// at the point can still meet: others may need it, and only this node may have it.
     async fn look_ahead(&mut self, answer: &HelloResponse) {
         let shared = &self.shared;
         let held = shared
@@ -260,7 +261,7 @@ impl Peer {
             self.refuse("sync_point");
             return;
         };
-        // Whoever joins forgets its blocks, and others may still need those that agreement there can meet.
+        // Where the peer has pruned what comes next here this holds: logs keep far more rounds than lie below a point.
         let height = place.header.height;
         if far(height) && shared.own_round() < place.gc_round {
             shared.fail(NodeError::Behind { height });

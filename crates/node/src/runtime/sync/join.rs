@@ -15,7 +15,7 @@ use quorate_store::tables::{Batch, Table, Tables};
 use quorate_store::wal::{Position, Wal};
 use quorate_sync::{CommitRecord, Download, Place, Request, SyncPoint, Tail, Trust};
 use quorate_types::{
-    Certificate, Decode, Encode, Genesis, Hash32, Height, Reader, StateKey, ValidatorIndex,
+    Certificate, Decode, Encode, Genesis, Hash32, Height, Reader, Round, StateKey, ValidatorIndex,
 };
 use quorate_validator::{Carried, Logged};
 use tokio::task::JoinSet;
@@ -78,8 +78,17 @@ impl Join<'_> {
         replay_from: Option<Position>,
     ) -> Result<(), NodeError> {
         let started = Instant::now();
+        let carried = read_back(wal, replay_from, self.me)?;
+        let own = carried.highest_round();
         loop {
-            let Some(offer) = self.find_point().await else {
+            let (offer, too_low) = self.find_point(own).await;
+            let Some(offer) = offer else {
+                if too_low {
+                    tracing::info!(
+                        "state sync: peers may still need blocks of this validator (round {own}): going on block by block"
+                    );
+                    return Ok(());
+                }
                 tracing::info!(
                     "state sync: no peer offers a point above height {} yet",
                     self.above
@@ -96,7 +105,7 @@ impl Join<'_> {
                 tracing::warn!(%height, "state sync: nobody has the rest of this state: looking for another point");
                 continue;
             }
-            let entries = self.finish(&offer, &tail, wal, replay_from)?;
+            let entries = self.finish(&offer, &tail, wal, carried)?;
             self.metrics.sync_height.set(gauge(height.0));
             tracing::info!(
                 %height,
@@ -123,15 +132,17 @@ impl Join<'_> {
         client.clone()
     }
 
-    /// The point that an earlier start was at, if somebody still offers it; else the highest.
-    async fn find_point(&self) -> Option<Offer> {
+    /// The point that an earlier start was at, if somebody still offers it; else the highest. And whether a point was passed over
+    /// because it lies too low for a validator whose last block is of the round `own`.
+    async fn find_point(&self, own: Round) -> (Option<Offer>, bool) {
         if let Ok(Some(stored)) = self.stored_point() {
             let height = stored.certificate.header.height;
-            if let Some(offer) = self.offers(Some(height)).await {
-                return Some(offer);
+            let found = self.offers(Some(height), own).await;
+            if found.0.is_some() {
+                return found;
             }
         }
-        self.offers(None).await
+        self.offers(None, own).await
     }
 
     fn stored_point(&self) -> Result<Option<SyncPoint>, NodeError> {
@@ -143,7 +154,7 @@ impl Join<'_> {
     }
 
     /// Asks all peers; a moment after the first good answer, the highest is taken.
-    async fn offers(&self, height: Option<Height>) -> Option<Offer> {
+    async fn offers(&self, height: Option<Height>, own: Round) -> (Option<Offer>, bool) {
         let mut asking = JoinSet::new();
         for (index, client) in &self.peers {
             let (index, mut client) = (*index, client.clone());
@@ -155,7 +166,7 @@ impl Join<'_> {
                 (index, answer.await)
             });
         }
-        let mut best: Option<Offer> = None;
+        let (mut best, mut too_low): (Option<Offer>, bool) = (None, false);
         let mut last_call: Option<tokio::time::Instant> = None;
         loop {
             let next = async {
@@ -168,7 +179,7 @@ impl Join<'_> {
                 }
             };
             let Some(answered) = next.await else {
-                return best;
+                return (best, too_low);
             };
             let Ok((index, Ok(Ok(answer)))) = answered else {
                 continue;
@@ -191,6 +202,10 @@ impl Join<'_> {
                 }
             };
             if place.header.height <= self.above {
+                continue;
+            }
+            if own >= place.gc_round {
+                too_low = true;
                 continue;
             }
             last_call.get_or_insert_with(|| tokio::time::Instant::now() + MORE_POINTS);
@@ -342,7 +357,7 @@ impl Join<'_> {
         offer: &Offer,
         tail: &Tail,
         wal: &mut Wal<D>,
-        replay_from: Option<Position>,
+        carried: Carried,
     ) -> Result<usize, NodeError> {
         let chunks = self.stored_chunks()?.into_iter();
         let entries: Vec<(StateKey, Vec<u8>)> =
@@ -360,7 +375,7 @@ impl Join<'_> {
             certificate: &certificate,
             checkpoint: &checkpoint,
             entries: &entries,
-            replay_from: carry_over(wal, replay_from, self.me, checkpoint.height)?,
+            replay_from: carry_over(wal, carried, checkpoint.height)?,
         };
         Archive::replace(self.tables, &mut batch, &joined)?;
         Floor::put_joined(&mut batch, checkpoint.gc_round, checkpoint.height);
@@ -384,28 +399,36 @@ fn take_commits(tail: &mut Tail, encoded: &[bytes::Bytes]) -> Result<(), String>
     Ok(())
 }
 
-/// Writes what binds this validator beyond `height` once more at the end of the log, so that replaying from there forgets none
-/// of it: the highest round for which it made a block, that it had forgotten some, votes. Returns where that begins.
-pub(crate) fn carry_over<D: Disk>(
-    wal: &mut Wal<D>,
+/// What the log holds that binds this validator.
+fn read_back<D: Disk>(
+    wal: &Wal<D>,
     replay_from: Option<Position>,
     me: ValidatorIndex,
-    height: Height,
-) -> Result<Position, NodeError> {
-    let mut binding = Carried::new(me);
+) -> Result<Carried, NodeError> {
+    let mut carried = Carried::new(me);
     let mut failed = None;
     wal.replay(replay_from, |record| {
         let payload = bytes::Bytes::copy_from_slice(record.payload);
         match Logged::decode(record.kind, payload) {
-            Ok(logged) => binding.note(&logged),
+            Ok(logged) => carried.note(&logged),
             Err(error) => failed = Some(error),
         }
     })?;
-    if let Some(error) = failed {
-        return Err(error.into());
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(carried),
     }
+}
+
+/// Writes what binds this validator beyond `height` once more at the end of the log, so that replaying from there forgets none
+/// of it: the highest round for which it made a block, that it had forgotten some, votes. Returns where that begins.
+fn carry_over<D: Disk>(
+    wal: &mut Wal<D>,
+    carried: Carried,
+    height: Height,
+) -> Result<Position, NodeError> {
     let mut first = None;
-    for record in binding.records(height) {
+    for record in carried.records(height) {
         let position = wal.append(record.kind(), &record.payload())?;
         first.get_or_insert(position);
     }

@@ -6,7 +6,7 @@ use quorate_ledger::{Execution, Snapshot};
 use quorate_sync::{CommitRecord, Offers};
 use quorate_types::{Commit, Height, Signature, Timestamp};
 
-/// Heights between two points.
+/// Heights between two points: a joining validator catches up at most so many, plus what passes while it fetches the state.
 const POINT_HEIGHTS: u64 = 128;
 
 /// [`Offers`] that threads share.
