@@ -2,7 +2,7 @@
 //!
 //! Points that come from outside are checked once, by [`G1::from_bytes`] and [`G2::from_bytes`]: canonical
 //! compressed encoding (ZCash's, as in the IRTF draft on BLS signatures), on the curve, in the subgroup of prime
-//! order, not the identity. Where there are hundreds, [`SubgroupTest`] checks the subgroup for all at once. A point that a
+//! order, not the identity. Where there are hundreds, `SubgroupTest` checks the subgroup for all at once. A point that a
 //! computation yields may be the identity.
 //!
 //! Arithmetic on [`Scalar`] and on points serves public data and may take variable time; [`SecretScalar`] and
