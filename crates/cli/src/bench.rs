@@ -17,6 +17,7 @@ use quorate_node::config::Pruning;
 use quorate_types::Execution;
 use serde::Serialize;
 use std::time::Duration;
+use tempfile::TempDir;
 
 use crate::args::{BenchArgs, BenchCommand, Load as Offered};
 use crate::devnet::{Committee, DEVNET_KEYS, Network, Plan};
@@ -56,11 +57,6 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         Some(BenchCommand::Flood(args)) => return Box::pin(flood::run(args, json)).await,
         None => {}
     }
-    let directory = tempfile::Builder::new()
-        .prefix("quorate-bench-")
-        .tempdir()
-        .context("cannot make a temporary directory")?;
-    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: args.wave,
@@ -73,8 +69,7 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         transfer_fee: TRANSFER_FEE,
         pruning: Pruning::default(),
     };
-    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
-    eprintln!("{}", key.text());
+    let (_directory, network) = lay_out("bench", false, &plan).await?;
     let mut committee = Committee::start(&network).await?;
     let report = if args.opaque {
         let size = usize::try_from(args.transaction_bytes).unwrap_or(usize::MAX);
@@ -104,6 +99,19 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         return Err(Failure::new(Kind::NothingCommitted, error));
     }
     Ok(())
+}
+
+/// Lays out a network in a directory that goes away with what is returned, unless it is to be kept.
+async fn lay_out(name: &str, keep: bool, plan: &Plan) -> Result<(TempDir, Network), Failure> {
+    let directory = tempfile::Builder::new()
+        .prefix(&format!("quorate-{name}-"))
+        .disable_cleanup(keep)
+        .tempdir()
+        .context("cannot make a temporary directory")?;
+    eprintln!("{DEVNET_KEYS}");
+    let (network, key) = Box::pin(Network::create(directory.path(), plan)).await?;
+    eprintln!("{}", key.text());
+    Ok((directory, network))
 }
 
 async fn attend<S: Source>(

@@ -19,8 +19,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::lay_out;
 use crate::args::BenchBankArgs;
-use crate::devnet::{Committee, DEVNET_KEYS, Network, Notes, Plan};
+use crate::devnet::{Committee, Network, Notes, Plan};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::output::{self, grouped};
 
@@ -56,12 +57,6 @@ struct Report {
 }
 
 pub(super) async fn run(args: &BenchBankArgs, json: bool) -> Result<(), Failure> {
-    let directory = tempfile::Builder::new()
-        .prefix("quorate-bank-")
-        .disable_cleanup(args.keep)
-        .tempdir()
-        .context("cannot make a temporary directory")?;
-    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: 5,
@@ -70,8 +65,7 @@ pub(super) async fn run(args: &BenchBankArgs, json: bool) -> Result<(), Failure>
         transfer_fee: TRANSFER_FEE,
         pruning: Pruning::default(),
     };
-    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
-    eprintln!("{}", key.text());
+    let (directory, network) = lay_out("bank", args.keep, &plan).await?;
     let links = reroute(&network).await?;
     let mut committee = Committee::start(&network).await?;
     let ran = Box::pin(attend(args, &network, &links, &mut committee)).await;

@@ -9,18 +9,18 @@ mod source;
 
 use std::time::Duration;
 
-use anyhow::Context;
 use quorate_node::config::{Config, Pruning};
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_types::Execution;
 use serde::Serialize;
 
 use crate::args::BenchFloodArgs;
-use crate::devnet::{Committee, DEVNET_KEYS, Member, Network, Plan};
+use crate::devnet::{Committee, Member, Network, Plan};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::load::{Load, Opaque, Tally};
 use crate::output::{self, grouped};
 
+use super::lay_out;
 use super::measure::{Gauge, Quantiles, resident_mib};
 pub(super) use flooder::Flooder;
 pub(crate) use source::Style;
@@ -60,11 +60,6 @@ struct Report {
 }
 
 pub(super) async fn run(args: &BenchFloodArgs, json: bool) -> Result<(), Failure> {
-    let directory = tempfile::Builder::new()
-        .prefix("quorate-flood-")
-        .tempdir()
-        .context("cannot make a temporary directory")?;
-    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: 5,
@@ -73,8 +68,7 @@ pub(super) async fn run(args: &BenchFloodArgs, json: bool) -> Result<(), Failure
         transfer_fee: 1,
         pruning: Pruning::default(),
     };
-    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
-    eprintln!("{}", key.text());
+    let (_directory, network) = lay_out("flood", false, &plan).await?;
     for files in &network.validators {
         let mut config = Config::read(&files.config).or_fail(Kind::File)?;
         config.limits.pool_transactions = args.pool;

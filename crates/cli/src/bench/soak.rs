@@ -5,7 +5,7 @@ mod plot;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use quorate_node::config::Pruning;
 use quorate_node::files::{Audience, Existing, write_file};
 use quorate_types::Execution;
@@ -13,15 +13,14 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::args::BenchSoakArgs;
-use crate::devnet::{
-    Committee, DEVNET_KEYS, Member, Network, Notes, Plan, Progress, as_count, check,
-};
+use crate::devnet::{Committee, Member, Network, Notes, Plan, Progress, as_count, check};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::load::{Load, Tally};
 use crate::output::{self, grouped};
 use crate::scrape::Scraper;
 
 use super::flood::Flooder;
+use super::lay_out;
 use super::measure::resident_mib;
 
 const HEIGHT: &str = "quorate_height";
@@ -73,11 +72,6 @@ struct Report {
 }
 
 pub(super) async fn run(args: &BenchSoakArgs, json: bool) -> Result<(), Failure> {
-    let directory = tempfile::Builder::new()
-        .prefix("quorate-soak-")
-        .tempdir()
-        .context("cannot make a temporary directory")?;
-    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: 5,
@@ -91,8 +85,7 @@ pub(super) async fn run(args: &BenchSoakArgs, json: bool) -> Result<(), Failure>
             segment_bytes: SEGMENT_BYTES,
         },
     };
-    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
-    eprintln!("{}", key.text());
+    let (_directory, network) = lay_out("soak", false, &plan).await?;
     let mut committee = Committee::start(&network).await?;
     let ran = Box::pin(attend(args, &network, &mut committee)).await;
     committee.stop().await;

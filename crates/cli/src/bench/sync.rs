@@ -15,13 +15,14 @@ use tokio::time::Instant;
 
 use crate::args::BenchSyncArgs;
 use crate::client::Client;
-use crate::devnet::{Accounts, Committee, DEVNET_KEYS, Member, Network, Notes, Plan, as_count};
+use crate::devnet::{Accounts, Committee, Member, Network, Notes, Plan, as_count};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::load::Load;
 use crate::output::{self, grouped};
 use crate::scrape::{Scrape, Scraper};
 use crate::trust::Trust;
 
+use super::lay_out;
 use super::measure::Gauge;
 
 const CERTIFIED: &str = "quorate_certified_height";
@@ -62,11 +63,6 @@ struct Report {
 }
 
 pub(super) async fn run(args: &BenchSyncArgs, json: bool) -> Result<(), Failure> {
-    let directory = tempfile::Builder::new()
-        .prefix("quorate-sync-")
-        .tempdir()
-        .context("cannot make a temporary directory")?;
-    eprintln!("{DEVNET_KEYS}");
     let plan = Plan {
         validators: args.validators,
         wave: 5,
@@ -75,8 +71,7 @@ pub(super) async fn run(args: &BenchSyncArgs, json: bool) -> Result<(), Failure>
         transfer_fee: 1,
         pruning: Pruning::default(),
     };
-    let (network, key) = Box::pin(Network::create(directory.path(), &plan)).await?;
-    eprintln!("{}", key.text());
+    let (_directory, network) = lay_out("sync", false, &plan).await?;
     join_early(&network, args.behind)?;
     let mut committee = Committee::start(&network).await?;
     let ran = Box::pin(attend(args, &network, &mut committee)).await;
