@@ -10,7 +10,7 @@ use crate::options::FetchOptions;
 /// The missing blocks and their requests.
 ///
 /// The first to be asked is the peer that sent a block with the missing parent, then the authors of the blocks that
-/// reference it, then its author, then everybody, over and over, with waits that double up to a bound.
+/// wait for it, then its author, then everybody, over and over, with waits that double up to a bound.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     options: FetchOptions,
@@ -81,7 +81,8 @@ impl Fetcher {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// The requests that are due, by peer. `dependents` are the authors of the blocks that wait for a block.
+    /// The requests that are due, by peer. `dependents` are the authors of the blocks that wait for a block,
+    /// at first hand or not; one with room is charged.
     pub(crate) fn requests(
         &mut self,
         now: Timestamp,

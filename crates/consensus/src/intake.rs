@@ -1,6 +1,6 @@
 //! Blocks on their way into the DAG: first blocks and twins, and blocks that wait for a parent. All of it is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quorate_types::limits::BLOCK_BYTES_MAX;
 use quorate_types::{BlockId, BlockRef, Evidence, Round, ValidatorIndex};
@@ -46,7 +46,7 @@ struct TwinsOf {
     bytes: usize,
 }
 
-/// One author's waiting blocks.
+/// The waiting blocks that one author is charged with.
 #[derive(Clone, Debug, Default)]
 struct WaitingOf {
     blocks: BTreeSet<BlockRef>,
@@ -60,6 +60,8 @@ pub(crate) struct Waiting {
     /// Whether the log has it.
     pub(crate) stored: bool,
     missing: usize,
+    /// In whose part of the room it waits.
+    charged: ValidatorIndex,
 }
 
 /// How a block stands to its slot.
@@ -122,12 +124,24 @@ impl Intake {
         self.awaited.contains_key(block)
     }
 
-    /// Authors of the blocks that wait for `block`, lowest waiting block first, each once.
+    /// Authors of the blocks that wait for `block`, and of those that wait for these, and so on, nearest first, each once.
+    ///
+    /// An honest author's block never waits, however far off, for a block that does not exist. So what is done on behalf
+    /// of any of these is done for good blocks whenever one of them is honest, though the nearest may be a liar's.
     pub(crate) fn dependent_authors(&self, block: &BlockRef) -> Vec<ValidatorIndex> {
-        let mut authors = Vec::new();
-        for dependent in self.awaited.get(block).into_iter().flatten() {
-            if !authors.contains(&dependent.author) {
-                authors.push(dependent.author);
+        let (mut authors, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut queue = VecDeque::from([*block]);
+        while let Some(next) = queue.pop_front() {
+            for dependent in self.awaited.get(&next).into_iter().flatten() {
+                if seen.insert(*dependent) {
+                    queue.push_back(*dependent);
+                    if !authors.contains(&dependent.author) {
+                        authors.push(dependent.author);
+                    }
+                }
+            }
+            if authors.len() == self.waiting_of.len() {
+                break;
             }
         }
         authors
@@ -199,8 +213,9 @@ impl Intake {
         of_author.bytes -= twin.bytes().len();
     }
 
-    /// Lets a block wait for its `missing` parents. If there is no room, the highest waiting blocks go, of the same
-    /// author or of the one with the most: low blocks are what high ones wait for.
+    /// Lets a block wait for its `missing` parents, in its author's part of the room or in that of an author whose blocks
+    /// wait for it. If there is no room, the highest waiting blocks go, of the same part or of the fullest: low blocks are
+    /// what high ones wait for.
     pub(crate) fn wait(
         &mut self,
         block: VerifiedBlock,
@@ -209,7 +224,8 @@ impl Intake {
     ) -> Waited {
         let reference = block.reference();
         let bytes = block.bytes().len();
-        let Some(evicted) = self.make_room(&reference, bytes) else {
+        let charged = self.payer(&reference, bytes);
+        let Some(evicted) = self.make_room(&reference, bytes, charged) else {
             return Waited::Refused;
         };
         let mut unwanted = Vec::new();
@@ -219,25 +235,47 @@ impl Intake {
         for parent in missing {
             self.awaited.entry(*parent).or_default().insert(reference);
         }
-        let of_author = &mut self.waiting_of[reference.author.position()];
-        of_author.blocks.insert(reference);
-        of_author.bytes += bytes;
+        let part = &mut self.waiting_of[charged.position()];
+        part.blocks.insert(reference);
+        part.bytes += bytes;
         let waiting = Waiting {
             block,
             stored,
             missing: missing.len(),
+            charged,
         };
         self.waiting.insert(reference, waiting);
         Waited::Kept { evicted, unwanted }
     }
 
-    /// The waiting blocks that must go so that one of `bytes` bytes can wait. `None`: one of them is a lower block of the
-    /// same author, so that it must not wait. Another author's block goes only if that author has more than its part.
-    fn make_room(&self, block: &BlockRef, bytes: usize) -> Option<Vec<BlockRef>> {
-        let of_author = &self.waiting_of[block.author.position()];
+    /// In whose part a block of `bytes` bytes waits: its author's, unless that is full and another's, whose blocks wait
+    /// for it, is not. A liar cannot keep a block of its own that others took from those that still lack it.
+    fn payer(&self, block: &BlockRef, bytes: usize) -> ValidatorIndex {
+        let has_room = |author: &ValidatorIndex| {
+            let part = &self.waiting_of[author.position()];
+            part.blocks.len() < self.pending_per_author_max
+                && part.bytes + bytes <= self.pending_bytes_per_author_max
+        };
+        if has_room(&block.author) {
+            return block.author;
+        }
+        let others = self.dependent_authors(block);
+        others.into_iter().find(has_room).unwrap_or(block.author)
+    }
+
+    /// The waiting blocks that must go so that one of `bytes` bytes can wait in the part of `charged`. `None`: one of them
+    /// is a lower block of the same author, so that it must not wait. A block of another part goes only if that is
+    /// fuller.
+    fn make_room(
+        &self,
+        block: &BlockRef,
+        bytes: usize,
+        charged: ValidatorIndex,
+    ) -> Option<Vec<BlockRef>> {
+        let part = &self.waiting_of[charged.position()];
         let mut evicted = Vec::new();
-        let (mut count, mut held) = (of_author.blocks.len(), of_author.bytes);
-        let mut highest = of_author.blocks.iter().rev();
+        let (mut count, mut held) = (part.blocks.len(), part.bytes);
+        let mut highest = part.blocks.iter().rev();
         while count >= self.pending_per_author_max
             || held + bytes > self.pending_bytes_per_author_max
         {
@@ -250,15 +288,15 @@ impl Intake {
             evicted.push(*highest);
         }
         if evicted.is_empty() && self.waiting.len() >= self.pending_max {
-            evicted.extend(self.highest_of_greediest(block.author));
+            evicted.extend(self.highest_of_greediest(charged));
         }
         let lower = |evicted: &BlockRef| evicted.author == block.author && evicted < block;
         (!evicted.iter().any(lower)).then_some(evicted)
     }
 
-    /// The highest waiting block of the author with the most of them; of `author` if it is one of those.
-    fn highest_of_greediest(&self, author: ValidatorIndex) -> Option<BlockRef> {
-        let own = &self.waiting_of[author.position()];
+    /// The highest waiting block of the fullest part; of that of `charged` if it is one of those.
+    fn highest_of_greediest(&self, charged: ValidatorIndex) -> Option<BlockRef> {
+        let own = &self.waiting_of[charged.position()];
         let share = |waiting: &&WaitingOf| (waiting.blocks.len(), waiting.blocks.last().copied());
         let most = self.waiting_of.iter().max_by_key(share)?;
         let greediest = if own.blocks.len() == most.blocks.len() {
@@ -326,9 +364,9 @@ impl Intake {
 
     fn take_waiting(&mut self, block: &BlockRef) -> Option<Waiting> {
         let waiting = self.waiting.remove(block)?;
-        let of_author = &mut self.waiting_of[block.author.position()];
-        of_author.blocks.remove(block);
-        of_author.bytes -= waiting.block.bytes().len();
+        let part = &mut self.waiting_of[waiting.charged.position()];
+        part.blocks.remove(block);
+        part.bytes -= waiting.block.bytes().len();
         Some(waiting)
     }
 }

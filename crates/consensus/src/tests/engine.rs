@@ -353,6 +353,47 @@ fn one_authors_low_blocks_do_not_push_out_anothers_high_ones() {
     assert_eq!(bench.engine.status().refused.waiting_full, 3);
 }
 
+/// A liar (1) spends everything it has on parents that do not exist; its earlier blocks, which others took, are still fetched
+/// and still wait: on behalf of those whose blocks need them.
+#[test]
+fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
+    let mut tight = options();
+    tight.fetch.in_flight_per_author_max = 3;
+    tight.pending_per_author_max = 2;
+    let (mut bench, _) = Bench::started(tight);
+    let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
+    bench.take_round(&[1, 2, 3], 1);
+    let mut invented = Vec::new();
+    for (round, authors) in [(2, vec![1]), (3, vec![1, 2])] {
+        let parent = |author: &u16| BlockRef {
+            round: Round(round - 1),
+            author: ValidatorIndex(*author),
+            id: BlockId([9; 32]),
+        };
+        let parents: Vec<_> = authors.iter().map(parent).collect();
+        let fake = bench.block(1, round, &parents, 0);
+        invented.extend(fetches(&bench.take(Source::Peer(liar), fake)));
+    }
+    assert_eq!(invented.len(), 2, "its allowance and its room are spent");
+
+    bench.take_round(&[1, 2, 3], 2);
+    let third = bench.round(&[1, 2, 3], 3);
+    for block in &third[1..] {
+        bench.take(Source::Peer(block.author()), block.clone());
+    }
+    // The liar's block of round 3 is missing, and only its own block of round 4 waits for that at first hand.
+    let fourth = bench.round(&[1, 2, 3], 4);
+    let fifth = bench.round(&[2, 3], 5);
+    bench.take(Source::Peer(other), fifth[0].clone());
+    let out = bench.take(Source::Peer(other), fourth[0].clone());
+    assert!(bench.engine.is_waiting(&fourth[0].reference()));
+    assert_eq!(fetches(&out), [(2, vec![third[0].reference()])]);
+    for block in third[..1].iter().chain(&fourth[1..]) {
+        bench.take(Source::Peer(other), block.clone());
+    }
+    assert_eq!(bench.engine.highest_round(), Round(5));
+}
+
 /// The highest go first, also where bytes are what is short.
 #[test]
 fn what_waits_is_bounded_in_bytes() {
