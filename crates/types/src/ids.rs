@@ -55,6 +55,14 @@ number!(
     AssetId(u32)
 );
 number!(
+    /// Number of a source of prices.
+    FeedId(u32)
+);
+number!(
+    /// Number of an instrument: an option, a future or a perpetual.
+    InstrumentId(u32)
+);
+number!(
     /// Microseconds since an origin of the driver's choice. Serves pacing and metrics; no rule reads it.
     Timestamp(u64)
 );

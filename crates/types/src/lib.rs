@@ -49,8 +49,9 @@ pub use genesis::{Allocation, Execution, Genesis, GenesisAsset, GenesisError, Ru
 pub use hash::{Blake3, Sha256};
 pub use ids::{
     AccountId, AssetId, BlockId, CeremonyId, ChainId, CommitteeHash, DealingHash, EncryptionKey,
-    Epoch, Hash32, HeaderHash, Height, IdentityKey, IdentitySignature, KeyProof, Round, ShardId,
-    Signature, ThresholdKey, Timestamp, TransactionId, TranscriptHash, ValidatorIndex,
+    Epoch, FeedId, Hash32, HeaderHash, Height, IdentityKey, IdentitySignature, InstrumentId,
+    KeyProof, Round, ShardId, Signature, ThresholdKey, Timestamp, TransactionId, TranscriptHash,
+    ValidatorIndex,
 };
 pub use merkle::{MerkleProof, MerkleTree, merkle_root};
 pub use receipt::{Delta, Outcome, Receipt, RejectCode};
