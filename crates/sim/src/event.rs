@@ -29,6 +29,8 @@ pub(crate) enum Message {
         certified: Height,
         /// The highest round of the receiver's own blocks that is held here.
         held: Round,
+        /// Blocks of the receiver above this round are wanted here.
+        above: Round,
         /// The round of the sender's last own block.
         round: Round,
         /// Blocks below this round are not to be had from the sender.
@@ -121,6 +123,17 @@ impl Queue {
             sequence,
             event,
         }));
+    }
+
+    /// Messages that are on their way arrive by `latest`, those that would have come later in the order in which they were sent.
+    pub(crate) fn hasten(&mut self, latest: Timestamp) {
+        let mut entries = std::mem::take(&mut self.heap).into_vec();
+        for Reverse(entry) in &mut entries {
+            if matches!(entry.event, Event::Deliver { .. }) {
+                entry.at = entry.at.min(latest);
+            }
+        }
+        self.heap = entries.into();
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Timestamp, Event)> {

@@ -36,7 +36,7 @@ struct Link {
 /// How many times slower a slow link is.
 const SLOW_FACTOR: u64 = 15;
 /// What a link is like once the network is healed, in microseconds.
-const HEALED_DELAY: (u64, u64) = (500, 3_000);
+pub(crate) const HEALED_DELAY: (u64, u64) = (500, 3_000);
 
 impl Network {
     pub(crate) fn new(size: u16, mix: &Mix, dice: &mut Dice) -> Self {

@@ -75,6 +75,8 @@ pub(crate) struct Process {
     own_blocks: BTreeMap<Round, Arc<Block>>,
     /// By author, the highest round held.
     held: Vec<Round>,
+    /// Nothing at this round or below is of use here.
+    useless: Round,
     tick: Option<Timestamp>,
     /// Effects left until it dies.
     fuse: Option<u64>,

@@ -20,7 +20,7 @@ use crate::failure::{Cause, Stall, Violation, Waiting};
 use crate::hub::{Counters, Hub};
 use crate::joining::Joining;
 use crate::mix::Mix;
-use crate::network::Network;
+use crate::network::{HEALED_DELAY, Network};
 use crate::options::SimOptions;
 use crate::process::{Process, Remains};
 use crate::recording::Recorder;
@@ -325,6 +325,9 @@ impl World {
         for at in self.hub.setup.committee.indices() {
             self.give_room(at);
         }
+        self.hub
+            .queue
+            .hasten(self.hub.now.plus_micros(HEALED_DELAY.1));
         for (from, to, boot, message) in self.hub.network.heal() {
             self.hub.transmit(from, to, boot, message);
         }

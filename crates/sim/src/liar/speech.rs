@@ -149,6 +149,7 @@ impl Liar {
                 .last_key_value()
                 .map_or(Height(0), |(height, _)| *height),
             held: sight.highest,
+            above: sight.highest,
             round: sight.highest,
             lowest: Round(0),
             answer: self.dice.per_mille(500),
@@ -162,6 +163,7 @@ impl Liar {
         let Message::Hello {
             certified,
             held,
+            above,
             round,
             lowest,
             answer,
@@ -182,6 +184,7 @@ impl Liar {
         Message::Hello {
             certified: Height(lie(certified.0)),
             held: Round(lie(held.0)),
+            above: Round(lie(above.0)),
             round: Round(lie(round.0)),
             lowest: Round(lie(lowest.0)),
             answer,

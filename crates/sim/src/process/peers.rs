@@ -43,6 +43,7 @@ impl Process {
             Message::Hello {
                 certified,
                 held,
+                above,
                 round,
                 lowest,
                 answer,
@@ -53,7 +54,7 @@ impl Process {
                 if !answer {
                     self.greet(from, true, hub);
                 }
-                self.stream_again(from, certified, held, hub);
+                self.stream_again(from, certified, above, hub);
             }
         }
         self.speak_late(hub);
@@ -62,7 +63,7 @@ impl Process {
     /// If a peer does not keep blocks as old as the newest here, this validator joins.
     fn look_ahead(&mut self, lowest: Round) {
         let held = self.held.iter().max().copied().unwrap_or(Round(0));
-        let held = held.max(self.validator.status().round);
+        let held = held.max(self.useless).max(self.validator.status().round);
         self.left_behind |= lowest > held.next();
     }
 
@@ -158,9 +159,11 @@ impl Process {
 
     /// Tells a peer what is missing here.
     pub(super) fn greet(&mut self, peer: ValidatorIndex, answer: bool, hub: &mut Hub) {
+        let held = self.held[peer.position()];
         let hello = Message::Hello {
             certified: self.validator.finality().certified,
-            held: self.held[peer.position()],
+            held,
+            above: held.max(self.useless),
             round: self.validator.status().round,
             lowest: self.tables.content().lowest,
             answer,
@@ -179,14 +182,14 @@ impl Process {
         &mut self,
         peer: ValidatorIndex,
         certified: Height,
-        held: Round,
+        above: Round,
         hub: &mut Hub,
     ) {
         let liar = self.liar.as_deref();
         let withholds = |round| liar.is_some_and(|liar| liar.withholds(peer, round));
         let blocks: Vec<Arc<Block>> = self
             .own_blocks
-            .range((Bound::Excluded(held), Bound::Unbounded))
+            .range((Bound::Excluded(above), Bound::Unbounded))
             .filter(|(round, _)| !withholds(**round))
             .map(|(_, block)| Arc::clone(block))
             .collect();

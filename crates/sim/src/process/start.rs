@@ -75,8 +75,8 @@ impl Process {
             certificates,
             shares: BTreeMap::new(),
             own_blocks: BTreeMap::new(),
-            // Nothing below is of use, so no peer need send it again.
-            held: vec![from_round.back(1); size],
+            held: vec![Round(0); size],
+            useless: from_round.back(1),
             tick: None,
             fuse: None,
             dead: false,
