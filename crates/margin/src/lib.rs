@@ -12,11 +12,15 @@
 
 extern crate alloc;
 
+mod lane;
 mod portfolio;
+mod robust;
 mod table;
+mod total;
 
 pub use portfolio::{
     CASH_LIMIT, Change, LEGS_MAX, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio,
     QUANTITY_LIMIT, surplus,
 };
+pub use robust::{Lane, robust, upper};
 pub use table::{ADD_ON_LIMIT, AddOn, CELL_LIMIT, Row, SCENARIOS_MAX, ScenarioTable, TableError};
