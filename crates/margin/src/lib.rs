@@ -17,6 +17,7 @@ mod portfolio;
 mod robust;
 mod table;
 mod total;
+mod verdict;
 
 pub use portfolio::{
     CASH_LIMIT, Change, LEGS_MAX, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio,
@@ -24,3 +25,4 @@ pub use portfolio::{
 };
 pub use robust::{Lane, robust, upper};
 pub use table::{ADD_ON_LIMIT, AddOn, CELL_LIMIT, Row, SCENARIOS_MAX, ScenarioTable, TableError};
+pub use verdict::{Verdict, is_risk_reducing, verdict};
