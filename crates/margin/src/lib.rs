@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod escrow;
 mod lane;
 mod portfolio;
 mod robust;
@@ -19,6 +20,7 @@ mod table;
 mod total;
 mod verdict;
 
+pub use escrow::{BUDGETS_MAX, BudgetId, Escrow, EscrowError, LaneId};
 pub use portfolio::{
     CASH_LIMIT, Change, LEGS_MAX, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio,
     QUANTITY_LIMIT, surplus,
