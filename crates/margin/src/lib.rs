@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod escrow;
+mod explain;
 mod lane;
 mod portfolio;
 mod robust;
@@ -21,6 +22,9 @@ mod total;
 mod verdict;
 
 pub use escrow::{BUDGETS_MAX, BudgetId, Escrow, EscrowError, LaneId};
+pub use explain::{
+    Explanation, FeedExplanation, OperationExplanation, OperationValue, PositionValue, explain,
+};
 pub use portfolio::{
     CASH_LIMIT, Change, LEGS_MAX, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio,
     QUANTITY_LIMIT, surplus,
