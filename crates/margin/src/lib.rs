@@ -15,6 +15,7 @@ extern crate alloc;
 mod escrow;
 mod explain;
 mod lane;
+mod liquidation;
 mod portfolio;
 mod robust;
 mod table;
@@ -25,6 +26,7 @@ pub use escrow::{BUDGETS_MAX, BudgetId, Escrow, EscrowError, LaneId};
 pub use explain::{
     Explanation, FeedExplanation, OperationExplanation, OperationValue, PositionValue, explain,
 };
+pub use liquidation::{LiquidationError, MarkedPosition};
 pub use portfolio::{
     CASH_LIMIT, Change, LEGS_MAX, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio,
     QUANTITY_LIMIT, surplus,
