@@ -65,26 +65,30 @@ pub(crate) struct ValuedChange {
 
 impl ValuedChange {
     pub(crate) fn new(table: &ScenarioTable, change: &Change) -> Result<Self, MarginError> {
-        let mut feeds: Vec<(usize, Vec<i128>)> = Vec::with_capacity(1);
         let mut legs = Vec::with_capacity(change.legs().len());
         for (instrument, lots) in change.legs() {
-            let index = index_of(table, *instrument)?;
-            let feed = table.feed_of(index);
-            let place = match feeds.iter().position(|(of, _)| *of == feed) {
-                Some(place) => place,
-                None => {
-                    feeds.push((feed, vec![0; table.feed_scenarios(feed)]));
-                    feeds.len() - 1
-                }
-            };
-            add_product(&mut feeds[place].1, table.values(index), *lots);
-            legs.push((index, *lots));
+            legs.push((index_of(table, *instrument)?, *lots));
         }
-        let shares = shares(change.cash(), &feeds);
-        for ((_, values), share) in feeds.iter_mut().zip(&shares) {
-            for value in values {
-                *value += share;
+        let mut touched = legs.iter().map(|(index, _)| table.feed_of(*index));
+        let first = touched.next();
+        let one_feed = touched.all(|feed| Some(feed) == first);
+        // Rule 1.
+        let base = if one_feed { change.cash() } else { 0 };
+        let mut feeds: Vec<(usize, Vec<i128>)> = Vec::with_capacity(1);
+        for (index, lots) in &legs {
+            let feed = table.feed_of(*index);
+            let row = table.values(*index);
+            match feeds.iter_mut().find(|(of, _)| *of == feed) {
+                Some((_, values)) => add_product(values, row, *lots),
+                None => {
+                    let lots = i128::from(*lots);
+                    let values = row.iter().map(|cell| base + lots * i128::from(*cell));
+                    feeds.push((feed, values.collect()));
+                }
             }
+        }
+        if !one_feed {
+            add_shares(change.cash(), &mut feeds);
         }
         Ok(Self {
             cash: change.cash(),
@@ -103,23 +107,18 @@ impl ValuedChange {
     }
 }
 
-/// Rules 1 and 2: a change's cash split among the feeds of its legs.
-fn shares(cash: i128, feeds: &[(usize, Vec<i128>)]) -> Vec<i128> {
-    if feeds.len() == 1 {
-        return vec![cash];
+/// Rule 2: splits a change's cash among the feeds of its legs.
+fn add_shares(cash: i128, feeds: &mut [(usize, Vec<i128>)]) {
+    let mut rest = cash;
+    for (_, values) in feeds.iter_mut() {
+        let count = i128::try_from(values.len()).expect("scenarios are few: the table checked");
+        let share = -values.iter().sum::<i128>().div_euclid(count);
+        rest -= share;
+        values.iter_mut().for_each(|value| *value += share);
     }
-    let mut shares: Vec<i128> = feeds
-        .iter()
-        .map(|(_, values)| {
-            let count = i128::try_from(values.len()).expect("scenarios are few: table checked");
-            -values.iter().sum::<i128>().div_euclid(count)
-        })
-        .collect();
-    let rest = cash - shares.iter().sum::<i128>();
-    if let Some(first) = shares.first_mut() {
-        *first += rest;
+    if let Some((_, values)) = feeds.first_mut() {
+        values.iter_mut().for_each(|value| *value += rest);
     }
-    shares
 }
 
 /// What the prefixes of a lane can do. Equal for equal lanes, however they were built up.
@@ -171,6 +170,11 @@ impl LaneScan {
         let weight = changes.iter().map(Change::weight).sum();
         if weight > PENDING_MAX {
             return Err(MarginError::TooManyPending(weight));
+        }
+        if let [only] = changes {
+            let mut scan = Self::empty(side);
+            scan.append(table, ValuedChange::new(table, only)?, None);
+            return Ok(scan);
         }
         let valued = changes
             .iter()

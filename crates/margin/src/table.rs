@@ -50,9 +50,11 @@ impl AddOn {
         let size = quantity.unsigned_abs();
         let short = if quantity < 0 { size } else { 0 };
         let large = size.saturating_sub(self.large_from);
-        i128::from(self.short_per_lot) * i128::from(short)
-            + i128::from(self.per_lot) * i128::from(size)
-            + i128::from(self.large_per_lot) * i128::from(large)
+        // Products of u64 in u128 need no check, which makes them several times cheaper than in i128.
+        let charge = u128::from(self.short_per_lot) * u128::from(short)
+            + u128::from(self.per_lot) * u128::from(size)
+            + u128::from(self.large_per_lot) * u128::from(large);
+        i128::try_from(charge).expect("rates are below ADD_ON_LIMIT: the table checked")
     }
 
     /// The most that A can rise for one lot more, in quote atoms.

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::lane::{LaneScan, LegScan, Side, ValuedChange};
+use crate::lane::{FeedScan, LaneScan, LegScan, Side, ValuedChange};
 use crate::portfolio::{
     CASH_LIMIT, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio, add_product, index_of, minimum,
     within,
@@ -75,7 +75,15 @@ impl Total {
         };
         for (instrument, quantity) in portfolio.positions() {
             let index = index_of(table, *instrument)?;
-            total.add_settled(table, index, *quantity);
+            total.add_value(table, index, *quantity);
+            // Positions and rows both ascend by instrument.
+            total.reach.push(Reach {
+                instrument: index,
+                quantity: *quantity,
+                low: *quantity,
+                high: *quantity,
+                charge: 0,
+            });
         }
         total.refresh_all(table);
         Ok(total)
@@ -126,15 +134,7 @@ impl Total {
         for scan in &new.feeds {
             let before = old.and_then(|lane| lane.feeds.iter().find(|of| of.feed == scan.feed));
             let now = self.find_feed(scan.feed).map(|place| &self.feeds[place]);
-            let value = |scenario: usize| {
-                let here = now.map_or(0, |feed| feed.settled[scenario] + feed.pending[scenario]);
-                here + scan.extreme[scenario] - before.map_or(0, |scan| scan.extreme[scenario])
-            };
-            let least = (0..scan.extreme.len())
-                .map(value)
-                .min()
-                .expect("every feed of a table has a scenario");
-            bound += least - now.map_or(0, |feed| feed.worst);
+            bound += least_with(now, before, scan) - now.map_or(0, |feed| feed.worst);
         }
         let fresh = |leg: &&LegScan| self.find_reach(leg.instrument).is_none();
         self.check_count(new.legs.iter().filter(fresh).count())?;
@@ -239,13 +239,14 @@ impl Total {
         Ok(())
     }
 
-    fn add_settled(&mut self, table: &ScenarioTable, instrument: usize, quantity: i64) {
+    fn add_value(&mut self, table: &ScenarioTable, instrument: usize, quantity: i64) {
         let place = self.feed_place(table, table.feed_of(instrument));
-        add_product(
-            &mut self.feeds[place].settled,
-            table.values(instrument),
-            quantity,
-        );
+        let settled = &mut self.feeds[place].settled;
+        add_product(settled, table.values(instrument), quantity);
+    }
+
+    fn add_settled(&mut self, table: &ScenarioTable, instrument: usize, quantity: i64) {
+        self.add_value(table, instrument, quantity);
         let place = self.reach_place(instrument);
         let reach = &mut self.reach[place];
         reach.quantity += quantity;
@@ -255,12 +256,13 @@ impl Total {
 
     /// Adds a lane, or takes it away with `sign` -1. Minima and charges are left to be refreshed.
     fn add_unrefreshed(&mut self, table: &ScenarioTable, lane: &LaneScan, sign: i64) {
-        let wide = i128::from(sign);
-        self.loose += wide * lane.loose;
-        self.cash_moved += wide * lane.cash_moved;
         if sign > 0 {
+            self.loose += lane.loose;
+            self.cash_moved += lane.cash_moved;
             self.weight += lane.weight;
         } else {
+            self.loose -= lane.loose;
+            self.cash_moved -= lane.cash_moved;
             self.weight -= lane.weight;
         }
         for scan in &lane.feeds {
@@ -282,45 +284,31 @@ impl Total {
     }
 
     fn refresh_all(&mut self, table: &ScenarioTable) {
-        for place in (0..self.feeds.len()).rev() {
-            self.refresh_feed(self.feeds[place].feed);
-        }
-        for place in (0..self.reach.len()).rev() {
-            self.refresh_reach(table, self.reach[place].instrument);
-        }
+        self.worst += self.feeds.iter_mut().map(FeedTotal::refresh).sum::<i128>();
+        self.feeds.retain(|of| !of.is_zero());
+        let side = self.side;
+        let charges = self.reach.iter_mut().map(|of| of.refresh(side, table));
+        self.add_on += charges.sum::<i128>();
+        self.reach.retain(|of| !of.is_zero());
     }
 
     /// Finds a feed's minimum again, and forgets the feed where nothing is left in it.
     fn refresh_feed(&mut self, feed: usize) {
-        let Some(place) = self.find_feed(feed) else {
-            return;
-        };
-        let of = &mut self.feeds[place];
-        let mut both = of.settled.iter().zip(&of.pending);
-        let worst = both
-            .clone()
-            .map(|(settled, pending)| settled + pending)
-            .min()
-            .expect("every feed of a table has a scenario");
-        self.worst += worst - of.worst;
-        of.worst = worst;
-        if worst == 0 && both.all(|(settled, pending)| *settled == 0 && *pending == 0) {
-            self.feeds.remove(place);
+        if let Some(place) = self.find_feed(feed) {
+            self.worst += self.feeds[place].refresh();
+            if self.feeds[place].is_zero() {
+                self.feeds.remove(place);
+            }
         }
     }
 
-    /// Charges an instrument again, and forgets it where it is neither held nor pending: `low <= quantity <= high`, and
-    /// any leg moves one of them.
+    /// Charges an instrument again, and forgets it where it is neither held nor pending.
     fn refresh_reach(&mut self, table: &ScenarioTable, instrument: usize) {
-        let Some(place) = self.find_reach(instrument) else {
-            return;
-        };
-        let reach = &mut self.reach[place];
-        let charge = charge(self.side, table.add_on(instrument), reach.low, reach.high);
-        self.add_on += charge - reach.charge;
-        reach.charge = charge;
-        if reach.quantity == 0 && reach.low == 0 && reach.high == 0 {
-            self.reach.remove(place);
+        if let Some(place) = self.find_reach(instrument) {
+            self.add_on += self.reach[place].refresh(self.side, table);
+            if self.reach[place].is_zero() {
+                self.reach.remove(place);
+            }
         }
     }
 
@@ -367,7 +355,39 @@ impl Total {
     }
 }
 
+impl Reach {
+    /// Charges again. Gives what the charge rose by.
+    fn refresh(&mut self, side: Side, table: &ScenarioTable) -> i128 {
+        let charge = charge(side, table.add_on(self.instrument), self.low, self.high);
+        let rise = charge - self.charge;
+        self.charge = charge;
+        rise
+    }
+
+    /// Whether it is neither held nor pending: `low <= quantity <= high`, and any leg moves one of the ends.
+    const fn is_zero(&self) -> bool {
+        self.quantity == 0 && self.low == 0 && self.high == 0
+    }
+}
+
 impl FeedTotal {
+    /// Finds the minimum again. Gives what it rose by.
+    fn refresh(&mut self) -> i128 {
+        let both = self.settled.iter().zip(&self.pending);
+        let worst = both
+            .map(|(settled, pending)| settled + pending)
+            .min()
+            .expect("every feed of a table has a scenario");
+        let rise = worst - self.worst;
+        self.worst = worst;
+        rise
+    }
+
+    fn is_zero(&self) -> bool {
+        let zero = |values: &[i128]| values.iter().all(|value| *value == 0);
+        self.worst == 0 && zero(&self.settled) && zero(&self.pending)
+    }
+
     /// The first scenario in which the bound is attained.
     pub(crate) fn binding(&self) -> usize {
         let sums: Vec<i128> = self
@@ -381,6 +401,26 @@ impl FeedTotal {
             .position(|sum| *sum == least)
             .expect("the least is one of them")
     }
+}
+
+/// A feed's minimum with `new` in place of `old`.
+fn least_with(now: Option<&FeedTotal>, old: Option<&FeedScan>, new: &FeedScan) -> i128 {
+    let zeros = Vec::new();
+    let (settled, pending) = now.map_or((&zeros, &zeros), |feed| (&feed.settled, &feed.pending));
+    let here = settled
+        .iter()
+        .zip(pending)
+        .map(|(left, right)| left + right);
+    let here = here.chain(core::iter::repeat(0));
+    let with_new = here.zip(&new.extreme).map(|(here, extreme)| here + extreme);
+    let least = match old {
+        Some(old) => with_new
+            .zip(&old.extreme)
+            .map(|(value, extreme)| value - extreme)
+            .min(),
+        None => with_new.min(),
+    };
+    least.expect("every feed of a table has a scenario")
 }
 
 /// What add-ons charge at worst, or at best, for a position between `low` and `high`. A convex function has its maximum
