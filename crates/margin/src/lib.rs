@@ -4,3 +4,12 @@
 #![no_std]
 
 extern crate alloc;
+
+mod rounding;
+mod wide;
+
+pub use rounding::{
+    FEE_RATE_SCALE, PRICE_LIMIT, QUANTITY_LIMIT, RangeError, SCALE, Transfer, ceil_atoms,
+    check_price, check_quantity, fee, floor_atoms, value, value_numerator,
+};
+pub use wide::{mul_div_floor, mul_shift};
