@@ -5,12 +5,18 @@
 
 extern crate alloc;
 
+mod black76;
 mod fixed;
+mod implied;
 mod normal;
 mod rounding;
 mod wide;
 
+pub use black76::{
+    BlackError, DEVIATION_LIMIT, FORWARD_LEAST, FORWARD_LIMIT, OptionKind, OptionPair, black76,
+};
 pub use fixed::Fixed;
+pub use implied::{IMPLIED_LIMIT, IMPLIED_RESOLUTION, ImpliedError, implied_deviation};
 pub use normal::normal_distribution;
 pub use rounding::{
     FEE_RATE_SCALE, PRICE_LIMIT, QUANTITY_LIMIT, RangeError, SCALE, Transfer, ceil_atoms,
