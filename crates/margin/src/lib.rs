@@ -10,6 +10,7 @@ mod fixed;
 mod implied;
 mod normal;
 mod rounding;
+mod svi;
 mod wide;
 
 pub use black76::{
@@ -22,4 +23,5 @@ pub use rounding::{
     FEE_RATE_SCALE, PRICE_LIMIT, QUANTITY_LIMIT, RangeError, SCALE, Transfer, ceil_atoms,
     check_price, check_quantity, fee, floor_atoms, value, value_numerator,
 };
+pub use svi::{SVI_SCALE, Svi, SviError, SviParameters};
 pub use wide::{mul_div_floor, mul_shift};
