@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod black76;
 mod fixed;
+mod grid;
 mod implied;
 mod normal;
 mod rounding;
@@ -17,6 +18,9 @@ pub use black76::{
     BlackError, DEVIATION_LIMIT, FORWARD_LEAST, FORWARD_LIMIT, OptionKind, OptionPair, black76,
 };
 pub use fixed::Fixed;
+pub use grid::{
+    CELLS, GRID_PRICE_LEAST, Grid, GridError, NODES, REACH, STEP_RANGE, VOLATILITIES, Window,
+};
 pub use implied::{IMPLIED_LIMIT, IMPLIED_RESOLUTION, ImpliedError, implied_deviation};
 pub use normal::normal_distribution;
 pub use rounding::{

@@ -7,6 +7,7 @@ use std::path::Path;
 use quorate_margin::Fixed;
 
 mod black76;
+mod functions;
 
 /// A file of the larger sets of vectors, which live next to the workspace, or to the directory of its worktrees, where they
 /// are present.
