@@ -6,6 +6,7 @@ use std::path::Path;
 
 use quorate_margin::Fixed;
 
+mod array;
 mod black76;
 mod functions;
 
