@@ -80,6 +80,17 @@ impl OptionPair {
 /// the intrinsic values. Each value is within `1e-18 max(forward, strike)` of the formula, `call - put` is exactly
 /// `forward - strike`, and `max(0, F - K) <= call <= F` and `max(0, K - F) <= put <= K` hold exactly.
 ///
+/// ```
+/// use quorate_margin::{Fixed, black76};
+///
+/// let (forward, strike) = (Fixed::from(100), Fixed::from(90));
+/// let deviation = Fixed::from_ratio(2, 10).ok_or("out of range")?;
+/// let pair = black76(forward, strike, deviation)?;
+/// assert_eq!((pair.call.floor(), pair.put.floor()), (13, 3));
+/// assert_eq!(pair.call.checked_sub(pair.put), Some(Fixed::from(10)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`BlackError`] for an argument out of range.

@@ -123,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn the_price_of_a_multiple_implies_that_multiple() {
+        // At the money each resolution is worth more than the last places of a price.
+        let strike = Fixed::from(100);
+        for shift in 1..40 {
+            let deviation = Fixed::from_raw(IMPLIED_RESOLUTION.raw() * ((1 << shift) + 1));
+            let price = black76(strike, strike, deviation).unwrap().call;
+            let implied = implied_deviation(OptionKind::Call, strike, strike, price);
+            assert_eq!(implied, Ok(deviation));
+        }
+    }
+
+    #[test]
     fn prices_that_no_deviation_gives() {
         let (forward, strike) = (Fixed::from(110), Fixed::from(100));
         let implied = |kind, price| implied_deviation(kind, forward, strike, price);
