@@ -4,7 +4,7 @@
 //! that credits shrink and debits grow (SETTLEMENT 2.1). The order of losses is insurance first, then the opposite side at
 //! the bankruptcy price, as dYdX documents it (contract loss mechanism).
 
-use crate::portfolio::QUANTITY_LIMIT;
+use crate::rounding::QUANTITY_LIMIT;
 
 /// Prices are smaller than this, in 10^-8 quote per unit of the underlying, and positive.
 const PRICE_LIMIT: i64 = 1 << 47;

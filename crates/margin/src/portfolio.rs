@@ -19,10 +19,9 @@ use alloc::vec::Vec;
 
 use quorate_types::InstrumentId;
 
+use crate::rounding::QUANTITY_LIMIT;
 use crate::table::ScenarioTable;
 
-/// Quantities are smaller than this in magnitude, in lots.
-pub const QUANTITY_LIMIT: i64 = 1 << 47;
 /// Amounts of cash are smaller than this in magnitude, in quote atoms: alone, and with all that is pending.
 pub const CASH_LIMIT: i128 = 1 << 96;
 /// Instruments in which one account may hold positions.

@@ -108,7 +108,8 @@ mod tests {
     use quorate_types::{FeedId, InstrumentId};
 
     use super::*;
-    use crate::portfolio::{CASH_LIMIT, PENDING_MAX, QUANTITY_LIMIT};
+    use crate::portfolio::{CASH_LIMIT, PENDING_MAX};
+    use crate::rounding::QUANTITY_LIMIT;
     use crate::table::{AddOn, Row};
 
     const CALL: InstrumentId = InstrumentId(0);
