@@ -2,6 +2,7 @@
 
 mod ceremony;
 mod db;
+mod margin;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use ceremony::{
 };
 
 pub(crate) use db::{DbCommand, DbPruneArgs, DbVerifyArgs};
+pub(crate) use margin::{MarginCommand, MarginExplainArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -90,6 +92,9 @@ pub(crate) enum Command {
     /// Checks, prunes, writes out and reads in the data directory of a validator that does not run.
     #[command(subcommand)]
     Db(DbCommand),
+    /// Margin over every order that pending operations may still take.
+    #[command(subcommand)]
+    Margin(MarginCommand),
     /// Shows how a validator is doing.
     Status(StatusArgs),
     /// Measures a committee on this machine.

@@ -48,6 +48,8 @@ pub struct FeedExplanation {
     pub settled: i128,
     /// E: what pending operations can cost there; 0 or less. The sum over `operations`.
     pub pending: i128,
+    /// V and E in every scenario, in the feed's order of scenarios.
+    pub scenarios: Vec<(i128, i128)>,
     /// Value there of each position on this feed, ascending by instrument.
     pub positions: Vec<PositionValue>,
     /// Value there, with cash, of each operation in its lane's worst prefix (the shortest of several). Operations that
@@ -163,6 +165,12 @@ fn explain_feeds(
             scenario,
             settled: of.settled[scenario],
             pending: of.pending[scenario],
+            scenarios: of
+                .settled
+                .iter()
+                .copied()
+                .zip(of.pending.iter().copied())
+                .collect(),
             positions: here.map(value).collect(),
             operations,
         }

@@ -152,11 +152,13 @@ pub struct Validator {
     /// Headers signed before a restart, for heights not executed again yet.
     votes: BTreeMap<Height, HeaderHash>,
     /// Own blocks that were not output yet.
-    own_blocks: BTreeMap<Round, VerifiedBlock>,
-    /// While recovering: own blocks of the log.
+    own_blocks: BTreeMap<Round, OwnBlock>,
+    /// Own blocks of the log, until it is known whether it has all of them.
     logged: Vec<VerifiedBlock>,
-    /// While recovering: own blocks that will never be output.
+    /// Those of them that will never be output.
     reclaimed: Vec<VerifiedBlock>,
+    /// Own blocks up to this round may have been forgotten, and carry again what older ones of the log carried.
+    doubtful: Round,
     /// Headers whose shares are signed again once recovery is over.
     unsigned: Vec<(Height, HeaderHash)>,
     checkpointed: Height,
@@ -164,6 +166,14 @@ pub struct Validator {
     /// Once it has computed something else than what is signed, it does nothing more.
     diverged: bool,
     scratch: Vec<quorate_consensus::Effect>,
+}
+
+/// An own block that was not output yet.
+#[derive(Clone, Debug)]
+struct OwnBlock {
+    block: VerifiedBlock,
+    /// Read back from the log: of an earlier boot.
+    logged: bool,
 }
 
 impl Validator {
@@ -204,6 +214,7 @@ impl Validator {
             own_blocks: BTreeMap::new(),
             logged: Vec::new(),
             reclaimed: Vec::new(),
+            doubtful: Round(0),
             unsigned,
             checkpointed,
             recovering: true,
@@ -218,8 +229,10 @@ impl Validator {
             Record::Block(block) => {
                 if block.author() == self.me {
                     self.guard.know_own(block.round());
-                    self.own_blocks.insert(block.round(), block.clone());
+                    let (block, logged) = (block.clone(), true);
                     self.logged.push(block.clone());
+                    self.own_blocks
+                        .insert(block.round(), OwnBlock { block, logged });
                 }
                 let source = Source::Recovered;
                 self.agree(now, quorate_consensus::Input::Block { source, block }, out);
@@ -244,6 +257,9 @@ impl Validator {
             }
             Record::Lost => self.guard.recover_lost(),
             Record::ProposedPast { round } => {
+                if self.guard.is_lost() {
+                    self.doubtful = round;
+                }
                 self.guard.recover_bound();
                 // Whatever was forgotten up to there is not repeated, so a peer that shows it tells nothing new.
                 self.guard.know_own(round);
@@ -259,7 +275,6 @@ impl Validator {
             self.guard.recover_lost();
             out.push(persist(Record::Lost));
         }
-        self.reclaim_once(out);
         self.consensus.start(now, &mut self.scratch);
         self.translate(out);
         for (height, header_hash) in std::mem::take(&mut self.unsigned) {
@@ -302,7 +317,9 @@ impl Validator {
                     // Begun before it was known what was forgotten; the engine gives its payload back.
                     self.consensus.propose_past(block.round());
                 }
-                self.own_blocks.insert(block.round(), block.clone());
+                let (own, logged) = (block.clone(), false);
+                self.own_blocks
+                    .insert(block.round(), OwnBlock { block: own, logged });
                 let source = Source::Own;
                 self.agree(now, quorate_consensus::Input::Block { source, block }, out);
             }
@@ -351,7 +368,9 @@ impl Validator {
         if self.guard.is_lost() {
             out.push(persist(Record::ProposedPast { round }));
             self.consensus.propose_past(round);
+            self.doubtful = round;
         }
+        self.reclaim_logged(out);
         self.consensus.hold_proposals(false);
         self.agree(now, quorate_consensus::Input::Tick, out);
     }
@@ -445,12 +464,10 @@ impl Validator {
                     out.push(Effect::Execute(commit));
                 }
                 quorate_consensus::Effect::Dropped { own } => {
-                    if let Some(block) = self.own_blocks.remove(&own.round) {
-                        if self.recovering {
-                            self.reclaimed.push(block);
-                        } else {
-                            out.push(reclaim(&block, &BTreeSet::new()));
-                        }
+                    match self.own_blocks.remove(&own.round) {
+                        Some(OwnBlock { block, logged }) if logged => self.reclaimed.push(block),
+                        Some(OwnBlock { block, .. }) => out.push(reclaim(&block, &BTreeSet::new())),
+                        None => {}
                     }
                 }
                 quorate_consensus::Effect::Evidence(evidence) => {
@@ -467,6 +484,9 @@ impl Validator {
             self.bind_again(&checkpoint, out);
             out.push(Effect::Checkpoint(checkpoint));
         }
+        if self.guard.is_open() {
+            self.reclaim_logged(out);
+        }
         // After a restart some were output before the checkpoint, and no commit names them again.
         self.own_blocks = self.own_blocks.split_off(&self.consensus.gc_round());
     }
@@ -474,25 +494,38 @@ impl Validator {
     /// A restart reads the log from the checkpoint's blocks on, and what lies before may be cut off. Votes above the
     /// checkpoint, and own blocks that it does not rule out, come after those blocks. What else binds is said again.
     fn bind_again(&self, checkpoint: &Checkpoint, out: &mut Vec<Effect>) {
-        // Nothing is proposed below the first undecided slot anyway.
         let round = self.consensus.proposed_past();
-        if round >= checkpoint.slot_round {
+        let is_lost = self.guard.is_lost() && !self.guard.is_open();
+        // A loss before the bound: own blocks of the log stay in doubt.
+        let was_lost = !is_lost && self.doubtful >= checkpoint.gc_round;
+        if was_lost {
+            out.push(persist(Record::Lost));
+        }
+        // Nothing is proposed below the first undecided slot anyway.
+        if was_lost || round >= checkpoint.slot_round {
             out.push(persist(Record::ProposedPast { round }));
         }
         // Last, since a bound ends what was lost before it.
-        if self.guard.is_lost() && !self.guard.is_open() {
+        if is_lost {
             out.push(persist(Record::Lost));
         }
     }
 
-    /// Gives back the payloads of own blocks that recovery found to be lost. They may have been given back, and proposed
-    /// again, before the restart already: what a later own block carries must not be ordered twice.
-    fn reclaim_once(&mut self, out: &mut Vec<Effect>) {
-        let logged = std::mem::take(&mut self.logged);
+    /// Gives back the payloads of own blocks of the log that turned out to be lost. They may have been given back, and proposed
+    /// again, before the restart already: what a later own block carries must not be ordered twice. If a later one may be
+    /// forgotten, nothing is given back: then it is the client's to send again, as what only the pool had is.
+    fn reclaim_logged(&mut self, out: &mut Vec<Effect>) {
         for block in std::mem::take(&mut self.reclaimed) {
-            let later = logged.iter().filter(|own| own.round() > block.round());
+            if block.round() <= self.doubtful {
+                continue;
+            }
+            let later = self.logged.iter().filter(|own| own.round() > block.round());
             let carried: BTreeSet<&[u8]> = later.flat_map(|own| own.payload()).collect();
             out.push(reclaim(&block, &carried));
+        }
+        let oldest = self.own_blocks.values().find(|own| own.logged);
+        if oldest.is_none() {
+            self.logged.clear();
         }
     }
 
