@@ -4,6 +4,8 @@
 //!
 //! - **Risk.** [`Draw`] is a committee drawn at random from a [`Population`] with Byzantine members; its [`Risk`]s of
 //!   each [`Harm`] are exact quotients of integers. [`Plan`] makes an operator's table and [`Advice`] of them.
+//! - **Assignment.** [`Assignment`] puts a frozen [`Registry`] of validators into shards from a seed of 32 bytes, and
+//!   from one epoch to the next exchanges few members of each shard, so that most of a committee stays.
 //!
 //! # Model
 //!
@@ -39,14 +41,18 @@
 
 extern crate alloc;
 
+mod assignment;
 mod error;
 mod exact;
 mod quorum;
+mod registry;
 mod risk;
 
+pub use assignment::{Assignment, Placement, Reassignment, ShardChange, score};
 pub use error::{AssignmentError, RiskError};
 pub use exact::{Decimal, Risk};
 pub use quorum::{Harm, QuorumRule, faults};
+pub use registry::Registry;
 pub use risk::{ByzantineShare, Draw, Population, byzantine_max, overlapping_risk, partition_risk};
 
 /// Most validators in a population or registry: ten times the largest network the design is made for, and the exact
