@@ -41,16 +41,20 @@
 
 extern crate alloc;
 
+mod advice;
 mod assignment;
 mod error;
 mod exact;
+mod plan;
 mod quorum;
 mod registry;
 mod risk;
 
+pub use advice::Advice;
 pub use assignment::{Assignment, Placement, Reassignment, ShardChange, score};
 pub use error::{AssignmentError, RiskError};
 pub use exact::{Decimal, Risk};
+pub use plan::{Figure, Layout, Plan, PlanInput, QuorumRow};
 pub use quorum::{Harm, QuorumRule, faults};
 pub use registry::Registry;
 pub use risk::{ByzantineShare, Draw, Population, byzantine_max, overlapping_risk, partition_risk};
