@@ -99,6 +99,18 @@ fn the_smallest_committees_meet_the_target_and_no_smaller_ones_do() {
 }
 
 #[test]
+fn the_search_goes_on_until_every_rule_has_its_sizes() {
+    // As an independent program found them, looking at every n.
+    let mut input = input(100, 10, 4);
+    input.validators = Some(400);
+    let sizes = plan(&input)
+        .rows
+        .map(|row| (row.smallest_for_fork, row.smallest_for_both));
+    let expected = [(42, 49), (32, 60), (19, 88)];
+    assert_eq!(sizes, expected.map(|(fork, both)| (Some(fork), Some(both))));
+}
+
+#[test]
 fn a_small_network_is_told_to_overlap() {
     let small = plan(&input(25, 25, 4));
     let overlap = Advice::Overlap {
