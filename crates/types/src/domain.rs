@@ -96,11 +96,13 @@ pub enum DomainTag {
     ShareChallenge,
     /// BLAKE3: a file of headers, certificates and state that was written out of a store.
     Export,
+    /// BLAKE3: seed of an epoch, shard and a validator's key, to the order in which the shard takes validators.
+    ShardScore,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -146,6 +148,7 @@ impl DomainTag {
         Self::DkgReady,
         Self::ShareChallenge,
         Self::Export,
+        Self::ShardScore,
     ];
 
     /// The tag's eight bytes.
@@ -197,6 +200,7 @@ impl DomainTag {
             Self::DkgReady => b"dkg-redy",
             Self::ShareChallenge => b"shr-prov",
             Self::Export => b"export\0\0",
+            Self::ShardScore => b"shrd-scr",
         }
     }
 }
