@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ceremony;
+mod committee;
 mod db;
 mod margin;
 
@@ -20,6 +21,7 @@ pub(crate) use ceremony::{
     RunArgs as CeremonyRunArgs, TranscriptCommand, Until, WhereArgs,
 };
 
+pub(crate) use committee::{CommitteeCommand, CommitteePlanArgs};
 pub(crate) use db::{DbCommand, DbPruneArgs, DbVerifyArgs};
 pub(crate) use margin::{MarginCommand, MarginExplainArgs};
 
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// Checks, prunes, writes out and reads in the data directory of a validator that does not run.
     #[command(subcommand)]
     Db(DbCommand),
+    /// Plans committees.
+    #[command(subcommand)]
+    Committee(CommitteeCommand),
     /// Margin over every order that pending operations may still take.
     #[command(subcommand)]
     Margin(MarginCommand),

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod certificate;
+pub(crate) mod committee;
 pub(crate) mod db;
 pub(crate) mod genesis;
 pub(crate) mod keys;

@@ -53,6 +53,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Account(command) => commands::account::run(command, &endpoint, json).await,
         Command::Certificate(command) => commands::certificate::run(command, &endpoint, json).await,
         Command::Db(command) => commands::db::run(command, json),
+        Command::Committee(command) => commands::committee::run(command, json),
         Command::Margin(command) => margin::run(command, json),
         Command::Status(args) => commands::status::run(args, &endpoint, json).await,
         Command::Bench(args) => bench::run(args, json).await,
