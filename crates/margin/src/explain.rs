@@ -162,7 +162,7 @@ fn explain_feeds(
             feed: table.feed_id(of.feed),
             scenario,
             settled: of.settled[scenario],
-            pending: of.pending[scenario],
+            pending: of.pending(scenario),
             positions: here.map(value).collect(),
             operations,
         }

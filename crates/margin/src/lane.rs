@@ -26,9 +26,9 @@
 //! Rules 1 and 2 look at nothing but the change, and under rule 3 a lane that shrinks to one feed only moves loose cash
 //! into that feed, where min(a + b) >= min(a) + min(b). Hence settling the front of a lane never lowers the bound.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::few::Few;
 use crate::portfolio::{Change, MarginError, PENDING_MAX, add_product, index_of};
 use crate::table::ScenarioTable;
 
@@ -50,7 +50,19 @@ impl Side {
     }
 }
 
-/// A change in a table's terms.
+/// Instruments by index, and lots.
+pub(crate) type Legs = Few<(usize, i64), 4>;
+
+/// A change's legs in a table's terms.
+pub(crate) fn find_legs(table: &ScenarioTable, change: &Change) -> Result<Legs, MarginError> {
+    let mut legs = Legs::new();
+    for (instrument, lots) in change.legs() {
+        legs.push((index_of(table, *instrument)?, *lots));
+    }
+    Ok(legs)
+}
+
+/// A change in a table's terms, with its value in every scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValuedChange {
     /// All of its cash.
@@ -79,7 +91,7 @@ impl ValuedChange {
             let feed = table.feed_of(*index);
             let row = table.values(*index);
             match feeds.iter_mut().find(|(of, _)| *of == feed) {
-                Some((_, values)) => add_product(values, row, *lots),
+                Some((_, values)) => add_product(values, 0, row, *lots),
                 None => {
                     let lots = i128::from(*lots);
                     let values = row.iter().map(|cell| base + lots * i128::from(*cell));
@@ -135,22 +147,23 @@ pub(crate) struct LaneScan {
     loose_sum: i128,
     pub(crate) loose: i128,
     /// In the order in which the lane first touches them.
-    pub(crate) feeds: Vec<FeedScan>,
-    pub(crate) legs: Vec<LegScan>,
+    feeds: Few<FeedPart, 1>,
+    /// For each feed in turn, by scenario: the sum over the whole lane, then the extreme of that over prefixes, the empty
+    /// one among them. One list for all feeds, to allocate once.
+    values: Vec<i128>,
+    legs: Few<LegScan, 4>,
 }
 
-/// The part of a lane in one feed, by scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FeedScan {
-    pub(crate) feed: usize,
-    /// After the whole lane.
-    sum: Vec<i128>,
-    /// The extreme over prefixes, the empty one among them.
-    pub(crate) extreme: Vec<i128>,
+/// Where a lane's values in one feed are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FeedPart {
+    feed: usize,
+    first: usize,
+    scenarios: usize,
 }
 
 /// The part of a lane in one instrument, in lots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LegScan {
     pub(crate) instrument: usize,
     /// After the whole lane.
@@ -167,39 +180,57 @@ impl LaneScan {
         table: &ScenarioTable,
         changes: &[Change],
     ) -> Result<Self, MarginError> {
+        let mut scan = Self::empty(side);
+        scan.scan(table, changes)?;
+        Ok(scan)
+    }
+
+    /// No lane yet, for [`scan`](Self::scan).
+    pub(crate) fn empty(side: Side) -> Self {
+        Self {
+            side,
+            weight: 0,
+            cash_moved: 0,
+            has_legless: false,
+            loose_sum: 0,
+            loose: 0,
+            feeds: Few::new(),
+            values: Vec::new(),
+            legs: Few::new(),
+        }
+    }
+
+    /// Scans another lane in the same memory. After an error, nothing may be read but by another scan.
+    pub(crate) fn scan(
+        &mut self,
+        table: &ScenarioTable,
+        changes: &[Change],
+    ) -> Result<(), MarginError> {
+        self.clear();
         let weight = changes.iter().map(Change::weight).sum();
         if weight > PENDING_MAX {
             return Err(MarginError::TooManyPending(weight));
         }
-        if let [only] = changes {
-            let mut scan = Self::empty(side);
-            scan.append(table, ValuedChange::new(table, only)?, None);
-            return Ok(scan);
+        let home = home(table, &[], changes)?;
+        for change in changes {
+            self.append(table, change, home)?;
         }
-        let valued = changes
-            .iter()
-            .map(|change| ValuedChange::new(table, change))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut touched = valued.iter().flat_map(|change| &change.feeds);
-        let first = touched.next().map(|(feed, _)| *feed);
-        let home = first.filter(|home| touched.all(|(feed, _)| feed == home));
-        let mut scan = Self::empty(side);
-        for change in valued {
-            scan.append(table, change, home);
-        }
-        Ok(scan)
+        Ok(())
     }
 
-    /// A credit line's claim: nothing but `extreme` in each feed.
+    /// A credit line's claim: nothing but the extreme in each feed.
     pub(crate) fn claim(side: Side, feeds: impl Iterator<Item = (usize, Vec<i128>)>) -> Self {
         let mut scan = Self::empty(side);
-        scan.feeds = feeds
-            .map(|(feed, extreme)| FeedScan {
+        for (feed, extreme) in feeds {
+            scan.feeds.push(FeedPart {
                 feed,
-                sum: Vec::new(),
-                extreme,
-            })
-            .collect();
+                first: scan.values.len(),
+                scenarios: extreme.len(),
+            });
+            // Nothing is ever appended to a claim, so that its sum does not matter.
+            scan.values.resize(scan.values.len() + extreme.len(), 0);
+            scan.values.extend(extreme);
+        }
         scan
     }
 
@@ -211,102 +242,132 @@ impl LaneScan {
         changes: &[Change],
         change: &Change,
     ) -> Result<Self, MarginError> {
-        let valued = ValuedChange::new(table, change)?;
-        let mut touched = self
-            .feeds
-            .iter()
-            .map(|feed| feed.feed)
-            .chain(valued.feeds.iter().map(|(feed, _)| *feed));
-        let first = touched.next();
-        let home = first.filter(|home| touched.all(|feed| feed == *home));
-        if self.has_legless && home != self.home() {
+        let added = core::slice::from_ref(change);
+        let home = home(table, self.feeds.as_slice(), added)?;
+        let before = match self.feeds.as_slice() {
+            [only] => Some(only.feed),
+            _ => None,
+        };
+        if self.has_legless && home != before {
             let mut all = changes.to_vec();
             all.push(change.clone());
             return Self::new(self.side, table, &all);
         }
         let mut scan = self.clone();
-        scan.append(table, valued, home);
+        scan.append(table, change, home)?;
         Ok(scan)
+    }
+
+    /// Feeds touched, each with the extremes by scenario.
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = (usize, &[i128])> {
+        let extremes = |part: &FeedPart| {
+            let first = part.first + part.scenarios;
+            (part.feed, &self.values[first..first + part.scenarios])
+        };
+        self.feeds.as_slice().iter().map(extremes)
+    }
+
+    /// Instruments touched.
+    pub(crate) fn legs(&self) -> &[LegScan] {
+        self.legs.as_slice()
+    }
+
+    /// Its extremes in a feed, by scenario.
+    pub(crate) fn extremes(&self, feed: usize) -> Option<&[i128]> {
+        self.feeds()
+            .find(|(of, _)| *of == feed)
+            .map(|(_, extremes)| extremes)
     }
 
     /// Its part in an instrument.
     pub(crate) fn leg(&self, instrument: usize) -> Option<&LegScan> {
-        self.legs.iter().find(|leg| leg.instrument == instrument)
+        self.legs().iter().find(|leg| leg.instrument == instrument)
     }
 
-    fn empty(side: Side) -> Self {
-        Self {
-            side,
-            weight: 0,
-            cash_moved: 0,
-            has_legless: false,
-            loose_sum: 0,
-            loose: 0,
-            feeds: Vec::new(),
-            legs: Vec::new(),
-        }
+    fn clear(&mut self) {
+        self.weight = 0;
+        self.cash_moved = 0;
+        self.has_legless = false;
+        self.loose_sum = 0;
+        self.loose = 0;
+        self.feeds.clear();
+        self.values.clear();
+        self.legs.clear();
     }
 
-    /// The feed that bears the cash of changes without legs, if there is one.
-    fn home(&self) -> Option<usize> {
-        match self.feeds.as_slice() {
-            [only] => Some(only.feed),
-            _ => None,
-        }
-    }
-
-    fn append(&mut self, table: &ScenarioTable, change: ValuedChange, home: Option<usize>) {
-        self.weight += 1 + change.legs.len();
-        self.cash_moved += change.cash.abs();
-        for (instrument, lots) in &change.legs {
+    fn append(
+        &mut self,
+        table: &ScenarioTable,
+        change: &Change,
+        home: Option<usize>,
+    ) -> Result<(), MarginError> {
+        let found = find_legs(table, change)?;
+        let legs = found.as_slice();
+        self.weight += change.weight();
+        self.cash_moved += change.cash().abs();
+        for (instrument, lots) in legs {
             self.append_leg(*instrument, *lots);
         }
-        if change.legs.is_empty() {
+        if let Some((first, rest)) = legs.split_first() {
+            let feed = table.feed_of(first.0);
+            if rest.iter().all(|(index, _)| table.feed_of(*index) == feed) {
+                // Rule 1. Legs are added to the sum where it stands: no list of the change's own values is needed.
+                self.append_values(table, feed, |sums| {
+                    add_legs(sums, table, change.cash(), legs)
+                });
+            } else {
+                for (feed, values) in ValuedChange::new(table, change)?.feeds {
+                    self.append_values(table, feed, |sums| {
+                        sums.iter_mut()
+                            .zip(values)
+                            .for_each(|(sum, value)| *sum += value);
+                    });
+                }
+            }
+        } else {
             self.has_legless = true;
             match home {
-                Some(feed) => {
-                    let values = vec![change.legless_cash; table.feed_scenarios(feed)];
-                    self.append_values(feed, values);
-                }
+                Some(feed) => self.append_values(table, feed, |sums| {
+                    sums.iter_mut().for_each(|sum| *sum += change.cash());
+                }),
                 None => {
-                    self.loose_sum += change.legless_cash;
+                    self.loose_sum += change.cash();
                     self.loose = self.side.pick(self.loose, self.loose_sum);
                 }
             }
         }
-        for (feed, values) in change.feeds {
-            self.append_values(feed, values);
+        Ok(())
+    }
+
+    /// Lets `add` add a change to a feed's sums.
+    fn append_values(&mut self, table: &ScenarioTable, feed: usize, add: impl FnOnce(&mut [i128])) {
+        let part = self.part(table, feed);
+        let values = &mut self.values[part.first..part.first + 2 * part.scenarios];
+        let (sums, extremes) = values.split_at_mut(part.scenarios);
+        add(sums);
+        for (extreme, sum) in extremes.iter_mut().zip(sums) {
+            *extreme = self.side.pick(*extreme, *sum);
         }
     }
 
-    fn append_values(&mut self, feed: usize, values: Vec<i128>) {
-        let side = self.side;
-        match self.feeds.iter_mut().find(|scan| scan.feed == feed) {
-            Some(scan) => {
-                for ((sum, extreme), value) in
-                    scan.sum.iter_mut().zip(&mut scan.extreme).zip(&values)
-                {
-                    *sum += value;
-                    *extreme = side.pick(*extreme, *sum);
-                }
-            }
-            None => {
-                let extreme = values.iter().map(|value| side.pick(0, *value)).collect();
-                self.feeds.push(FeedScan {
-                    feed,
-                    sum: values,
-                    extreme,
-                });
-            }
+    fn part(&mut self, table: &ScenarioTable, feed: usize) -> FeedPart {
+        let known = self.feeds.as_slice().iter().find(|part| part.feed == feed);
+        if let Some(part) = known {
+            return *part;
         }
+        let part = FeedPart {
+            feed,
+            first: self.values.len(),
+            scenarios: table.feed_scenarios(feed),
+        };
+        self.feeds.push(part);
+        self.values.resize(part.first + 2 * part.scenarios, 0);
+        part
     }
 
     fn append_leg(&mut self, instrument: usize, lots: i64) {
-        match self
-            .legs
-            .iter_mut()
-            .find(|leg| leg.instrument == instrument)
-        {
+        let mut known = self.legs.as_mut_slice().iter_mut();
+        match known.find(|leg| leg.instrument == instrument) {
             Some(leg) => {
                 // At most PENDING_MAX legs of less than 2^47 lots: below 2^61.
                 leg.sum += lots;
@@ -320,5 +381,32 @@ impl LaneScan {
                 high: lots.max(0),
             }),
         }
+    }
+}
+
+/// The feed that bears the cash of changes without legs under rule 3, if there is one: for a lane that touches `feeds`
+/// and then makes `changes`.
+fn home(
+    table: &ScenarioTable,
+    feeds: &[FeedPart],
+    changes: &[Change],
+) -> Result<Option<usize>, MarginError> {
+    let mut home = None;
+    let mut only = true;
+    let mut touch = |feed: usize| only &= *home.get_or_insert(feed) == feed;
+    feeds.iter().for_each(|part| touch(part.feed));
+    for (instrument, _) in changes.iter().flat_map(Change::legs) {
+        touch(table.feed_of(index_of(table, *instrument)?));
+    }
+    Ok(home.filter(|_| only))
+}
+
+/// Adds a change of one feed to values by scenario.
+fn add_legs(into: &mut [i128], table: &ScenarioTable, cash: i128, legs: &[(usize, i64)]) {
+    // Cash comes along with the first leg, which saves a pass.
+    let mut cash = cash;
+    for (instrument, lots) in legs {
+        add_product(into, cash, table.values(*instrument), *lots);
+        cash = 0;
     }
 }

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod escrow;
 mod explain;
+mod few;
 mod lane;
 mod liquidation;
 mod portfolio;

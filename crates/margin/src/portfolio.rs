@@ -236,7 +236,7 @@ pub fn surplus(table: &ScenarioTable, portfolio: &Portfolio) -> Result<i128, Mar
                 values.len() - 1
             }
         };
-        add_product(&mut values[place].1, table.values(index), *quantity);
+        add_product(&mut values[place].1, 0, table.values(index), *quantity);
         charges += table.add_on(index).charge(*quantity);
     }
     let worst: i128 = values.iter().map(|(_, values)| minimum(values)).sum();
@@ -252,11 +252,11 @@ pub(crate) fn index_of(
         .ok_or(MarginError::UnknownInstrument(instrument))
 }
 
-/// Adds `quantity` lots of a risk array to values by scenario.
-pub(crate) fn add_product(into: &mut [i128], row: &[i64], quantity: i64) {
+/// Adds `cash` and `quantity` lots of a risk array to values by scenario.
+pub(crate) fn add_product(into: &mut [i128], cash: i128, row: &[i64], quantity: i64) {
     let quantity = i128::from(quantity);
     for (value, cell) in into.iter_mut().zip(row) {
-        *value += quantity * i128::from(*cell);
+        *value += cash + quantity * i128::from(*cell);
     }
 }
 

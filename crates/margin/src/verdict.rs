@@ -101,7 +101,7 @@ fn gives_away(
                     gains.len() - 1
                 }
             };
-            add_product(&mut gains[place].1, table.values(index), sign * quantity);
+            add_product(&mut gains[place].1, 0, table.values(index), sign * quantity);
         }
     }
     let cash = after.cash() - before.cash();
