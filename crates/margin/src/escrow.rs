@@ -21,6 +21,7 @@
 //! within its line never lowers the account's surplus, whichever other lanes and lines are in use.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -169,9 +170,7 @@ impl Escrow {
     /// # Errors
     /// [`EscrowError::Margin`], among others if the change could take cash or a position out of range.
     pub fn preview(&self, lane: LaneId, change: &Change) -> Result<i128, EscrowError> {
-        let new = self.extended(lane, change)?;
-        let old = self.lanes.get(&lane).map(|lane| &lane.scan);
-        Ok(self.total.preview(&self.table, old, &new)?)
+        Ok(self.extended(lane, change)?.1)
     }
 
     /// The escrow test: whether a change at the back of a lane leaves the surplus at 0 or above.
@@ -188,18 +187,19 @@ impl Escrow {
     /// # Errors
     /// As [`preview`](Self::preview).
     pub fn push(&mut self, lane: LaneId, change: Change) -> Result<i128, EscrowError> {
-        let new = self.extended(lane, &change)?;
-        let old = self.lanes.get(&lane).map(|lane| &lane.scan);
-        let surplus = self.total.preview(&self.table, old, &new)?;
-        self.total.replace(&self.table, old, Some(&new));
-        match self.lanes.get_mut(&lane) {
-            Some(pending) => {
+        let (scan, surplus) = self.extended(lane, &change)?;
+        match self.lanes.entry(lane) {
+            Entry::Occupied(entry) => {
+                let pending = entry.into_mut();
+                self.total
+                    .replace(&self.table, Some(&pending.scan), Some(&scan));
                 pending.changes.push(change);
-                pending.scan = new;
+                pending.scan = scan;
             }
-            None => {
+            Entry::Vacant(entry) => {
+                self.total.replace(&self.table, None, Some(&scan));
                 let changes = alloc::vec![change];
-                self.lanes.insert(lane, Pending { changes, scan: new });
+                entry.insert(Pending { changes, scan });
             }
         }
         Ok(surplus)
@@ -391,11 +391,19 @@ impl Escrow {
         draft.finish(table)
     }
 
-    fn extended(&self, lane: LaneId, change: &Change) -> Result<LaneScan, MarginError> {
-        match self.lanes.get(&lane) {
-            Some(pending) => pending.scan.extended(&self.table, &pending.changes, change),
-            None => LaneScan::new(Side::Lowest, &self.table, core::slice::from_ref(change)),
-        }
+    /// A lane with one more change, and the surplus with it.
+    fn extended(&self, lane: LaneId, change: &Change) -> Result<(LaneScan, i128), MarginError> {
+        let old = self.lanes.get(&lane);
+        let new = match old {
+            Some(pending) => pending
+                .scan
+                .extended(&self.table, &pending.changes, change)?,
+            None => LaneScan::new(Side::Lowest, &self.table, core::slice::from_ref(change))?,
+        };
+        let surplus = self
+            .total
+            .preview(&self.table, old.map(|lane| &lane.scan), &new)?;
+        Ok((new, surplus))
     }
 
     fn legs_in_range(&self, change: &Change) -> Result<Legs, MarginError> {

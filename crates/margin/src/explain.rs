@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use quorate_types::{FeedId, InstrumentId};
 
 use crate::lane::{Side, ValuedChange};
-use crate::portfolio::{MarginError, Portfolio, index_of, maximum, minimum, surplus};
+use crate::portfolio::{MarginError, Portfolio, index_of, surplus};
 use crate::robust::{Lane, total, upper};
+use crate::sums::{maximum, minimum};
 use crate::table::ScenarioTable;
 use crate::total::Total;
 use crate::verdict::Verdict;

@@ -15,6 +15,7 @@ pub(crate) struct Few<T, const N: usize> {
 
 impl<T: Copy + Default, const N: usize> Few<T, N> {
     /// An empty list.
+    #[inline]
     pub(crate) fn new() -> Self {
         Self {
             inline: [T::default(); N],
@@ -24,6 +25,7 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
     }
 
     /// Adds an item at the back.
+    #[inline]
     pub(crate) fn push(&mut self, item: T) {
         if !self.spilled.is_empty() {
             self.spilled.push(item);
@@ -37,12 +39,14 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
     }
 
     /// Removes all items and keeps the memory.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.spilled.clear();
         self.count = 0;
     }
 
     /// First to last.
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
         if self.spilled.is_empty() {
             &self.inline[..self.count]
@@ -52,6 +56,7 @@ impl<T: Copy + Default, const N: usize> Few<T, N> {
     }
 
     /// First to last.
+    #[inline]
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         if self.spilled.is_empty() {
             &mut self.inline[..self.count]

@@ -19,6 +19,7 @@ mod lane;
 mod liquidation;
 mod portfolio;
 mod robust;
+mod sums;
 mod table;
 mod total;
 mod verdict;

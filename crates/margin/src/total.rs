@@ -5,11 +5,11 @@ mod draft;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::lane::{LaneScan, LegScan, Side};
+use crate::lane::{LaneScan, Side};
 use crate::portfolio::{
-    CASH_LIMIT, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio, add_product, index_of, minimum,
-    within,
+    CASH_LIMIT, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio, index_of, within,
 };
+use crate::sums::{add_product, minimum};
 use crate::table::{AddOn, ScenarioTable};
 
 pub(crate) use draft::Draft;
@@ -88,17 +88,23 @@ impl Total {
             worst: 0,
             add_on: 0,
         };
+        let mut feeds = Vec::with_capacity(1);
         for (instrument, quantity) in portfolio.positions() {
             let index = index_of(table, *instrument)?;
-            let place = total.feed_place(table, table.feed_of(index));
-            let settled = &mut total.feeds[place].settled;
-            add_product(settled, 0, table.values(index), *quantity);
+            table.add_to_feed(&mut feeds, index, *quantity);
             // Positions and rows both ascend by instrument.
             total.reach.push(Reach::at(index, *quantity));
         }
-        for feed in &mut total.feeds {
-            feed.both.copy_from_slice(&feed.settled);
-        }
+        feeds.sort_unstable_by_key(|(feed, _)| *feed);
+        total.feeds.extend(feeds.into_iter().map(|(feed, sums)| {
+            let settled = sums.values();
+            FeedTotal {
+                feed,
+                both: settled.clone(),
+                settled,
+                worst: 0,
+            }
+        }));
         Ok(total)
     }
 
@@ -125,20 +131,18 @@ impl Total {
             let now = self.find_feed(feed).map(|place| &self.feeds[place]);
             bound += least_with(now, before, extremes) - now.map_or(0, |feed| feed.worst);
         }
-        let fresh = |leg: &&LegScan| self.find_reach(leg.instrument).is_none();
-        self.check_count(new.legs().iter().filter(fresh).count())?;
+        let mut fresh = 0;
         for leg in new.legs() {
+            let place = self.find_reach(leg.instrument);
+            fresh += usize::from(place.is_none());
+            let now = place.map_or(Reach::at(leg.instrument, 0), |place| self.reach[place]);
             let before = old.and_then(|lane| lane.leg(leg.instrument));
-            let now = self
-                .find_reach(leg.instrument)
-                .map(|place| self.reach[place]);
-            let low = now.map_or(0, |reach| reach.low) + leg.low - before.map_or(0, |leg| leg.low);
-            let high =
-                now.map_or(0, |reach| reach.high) + leg.high - before.map_or(0, |leg| leg.high);
+            let low = now.low + leg.low - before.map_or(0, |leg| leg.low);
+            let high = now.high + leg.high - before.map_or(0, |leg| leg.high);
             self.check_reach(table, leg.instrument, low, high)?;
-            let charge = charge(self.side, table.add_on(leg.instrument), low, high);
-            bound -= charge - now.map_or(0, |reach| reach.charge);
+            bound -= charge(self.side, table.add_on(leg.instrument), low, high) - now.charge;
         }
+        self.check_count(fresh)?;
         Ok(bound)
     }
 

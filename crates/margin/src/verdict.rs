@@ -1,10 +1,10 @@
 //! What may be concluded about an account while operations are pending (SETTLEMENT 3.5).
 
-use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::portfolio::{MarginError, Portfolio, add_product, index_of, maximum, minimum, surplus};
+use crate::portfolio::{MarginError, Portfolio, index_of, surplus};
 use crate::robust::{Lane, robust, upper};
+use crate::sums::{Sums, maximum};
 use crate::table::ScenarioTable;
 
 /// A conclusion that no order of what is pending can overturn, or none.
@@ -89,29 +89,23 @@ fn gives_away(
     before: &Portfolio,
     after: &Portfolio,
 ) -> Result<bool, MarginError> {
-    let mut gains: Vec<(usize, Vec<i128>)> = Vec::new();
+    let mut gains: Vec<(usize, Sums)> = Vec::new();
     for (portfolio, sign) in [(before, -1), (after, 1)] {
         for (instrument, quantity) in portfolio.positions() {
             let index = index_of(table, *instrument)?;
-            let feed = table.feed_of(index);
-            let place = match gains.iter().position(|(of, _)| *of == feed) {
-                Some(place) => place,
-                None => {
-                    gains.push((feed, vec![0; table.feed_scenarios(feed)]));
-                    gains.len() - 1
-                }
-            };
-            add_product(&mut gains[place].1, 0, table.values(index), sign * quantity);
+            table.add_to_feed(&mut gains, index, sign * quantity);
         }
     }
     let cash = after.cash() - before.cash();
-    let best: i128 = gains.iter().map(|(_, values)| maximum(values)).sum();
-    let worst: i128 = gains.iter().map(|(_, values)| minimum(values)).sum();
+    let best: i128 = gains.iter().map(|(_, sums)| maximum(&sums.values())).sum();
+    let worst: i128 = gains.iter().map(|(_, sums)| sums.least()).sum();
     Ok(cash + best <= 0 && cash + worst < 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use quorate_types::{FeedId, InstrumentId};
 
     use super::*;
