@@ -21,15 +21,16 @@
 //! within its line never lowers the account's surplus, whichever other lanes and lines are in use.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quorate_types::FeedId;
 
-use crate::lane::{LaneScan, Side, ValuedChange};
+use crate::lane::{LaneScan, Legs, Side, ValuedChange, find_legs};
 use crate::portfolio::{CASH_LIMIT, Change, MarginError, Portfolio};
 use crate::table::ScenarioTable;
-use crate::total::Total;
+use crate::total::{Draft, Total};
 
 /// Budgets that one account may have granted.
 pub const BUDGETS_MAX: usize = 1 << 6;
@@ -169,9 +170,7 @@ impl Escrow {
     /// # Errors
     /// [`EscrowError::Margin`], among others if the change could take cash or a position out of range.
     pub fn preview(&self, lane: LaneId, change: &Change) -> Result<i128, EscrowError> {
-        let new = self.extended(lane, change)?;
-        let old = self.lanes.get(&lane).map(|lane| &lane.scan);
-        Ok(self.total.preview(&self.table, old, &new)?)
+        Ok(self.extended(lane, change)?.1)
     }
 
     /// The escrow test: whether a change at the back of a lane leaves the surplus at 0 or above.
@@ -188,18 +187,19 @@ impl Escrow {
     /// # Errors
     /// As [`preview`](Self::preview).
     pub fn push(&mut self, lane: LaneId, change: Change) -> Result<i128, EscrowError> {
-        let new = self.extended(lane, &change)?;
-        let old = self.lanes.get(&lane).map(|lane| &lane.scan);
-        let surplus = self.total.preview(&self.table, old, &new)?;
-        self.total.replace(&self.table, old, Some(&new));
-        match self.lanes.get_mut(&lane) {
-            Some(pending) => {
+        let (scan, surplus) = self.extended(lane, &change)?;
+        match self.lanes.entry(lane) {
+            Entry::Occupied(entry) => {
+                let pending = entry.into_mut();
+                self.total
+                    .replace(&self.table, Some(&pending.scan), Some(&scan));
                 pending.changes.push(change);
-                pending.scan = new;
+                pending.scan = scan;
             }
-            None => {
+            Entry::Vacant(entry) => {
+                self.total.replace(&self.table, None, Some(&scan));
                 let changes = alloc::vec![change];
-                self.lanes.insert(lane, Pending { changes, scan: new });
+                entry.insert(Pending { changes, scan });
             }
         }
         Ok(surplus)
@@ -211,17 +211,22 @@ impl Escrow {
     /// [`EscrowError::NoLane`]; [`EscrowError::Margin`] if it leads out of range, which cannot be while no change before it
     /// was dropped.
     pub fn settle(&mut self, lane: LaneId) -> Result<Change, EscrowError> {
-        let pending = self.lanes.get(&lane).ok_or(EscrowError::NoLane(lane))?;
+        let pending = self.lanes.get_mut(&lane).ok_or(EscrowError::NoLane(lane))?;
         let (front, rest) = pending
             .changes
             .split_first()
             .expect("a lane without changes is removed");
-        let valued = ValuedChange::new(&self.table, front)?;
-        let (front, rest) = (front.clone(), rest.to_vec());
-        let scan = LaneScan::new(Side::Lowest, &self.table, &rest)?;
-        self.portfolio.apply(&front)?;
-        self.put(lane, rest, scan);
-        self.total.settle(&self.table, &valued);
+        let legs = find_legs(&self.table, front)?;
+        let scan = LaneScan::new(Side::Lowest, &self.table, rest)?;
+        self.portfolio.apply(front)?;
+        let (old, cash) = (&pending.scan, front.cash());
+        self.total
+            .settle_front(&self.table, old, &scan, cash, legs.as_slice());
+        let front = pending.changes.remove(0);
+        pending.scan = scan;
+        if pending.changes.is_empty() {
+            self.lanes.remove(&lane);
+        }
         Ok(front)
     }
 
@@ -230,9 +235,10 @@ impl Escrow {
     /// # Errors
     /// [`EscrowError::Margin`] if it leads out of range, now or with what is pending.
     pub fn apply(&mut self, change: &Change) -> Result<(), EscrowError> {
-        let valued = self.valued_in_range(change)?;
+        let legs = self.legs_in_range(change)?;
         self.portfolio.apply(change)?;
-        self.total.settle(&self.table, &valued);
+        self.total
+            .settle(&self.table, change.cash(), legs.as_slice());
         Ok(())
     }
 
@@ -323,13 +329,15 @@ impl Escrow {
         if change.legs().is_empty() {
             return Err(EscrowError::NotAFill);
         }
-        let valued = self.valued_in_range(change)?;
+        let legs = self.legs_in_range(change)?;
+        let valued = ValuedChange::new(&self.table, change)?;
         let left = drawn(&self.table, entry, &valued)?;
         let claim = claim(&self.table, &left)?;
         self.portfolio.apply(change)?;
         self.total
             .replace(&self.table, Some(&entry.claim), Some(&claim));
-        self.total.settle(&self.table, &valued);
+        self.total
+            .settle(&self.table, change.cash(), legs.as_slice());
         let entry = self
             .budgets
             .get_mut(&budget)
@@ -374,27 +382,35 @@ impl Escrow {
 
     /// All figures from scratch, from scans that are at hand.
     fn recomputed(&self, table: &ScenarioTable) -> Result<Total, MarginError> {
-        let mut total = Total::new(Side::Lowest, table, &self.portfolio)?;
+        let mut draft = Draft::new(Side::Lowest, table, &self.portfolio)?;
         let lanes = self.lanes.values().map(|lane| &lane.scan);
         let claims = self.budgets.values().map(|budget| &budget.claim);
         for scan in lanes.chain(claims) {
-            total.include(table, scan)?;
+            draft.include(table, scan)?;
         }
-        total.finish(table)
+        draft.finish(table)
     }
 
-    fn extended(&self, lane: LaneId, change: &Change) -> Result<LaneScan, MarginError> {
-        match self.lanes.get(&lane) {
-            Some(pending) => pending.scan.extended(&self.table, &pending.changes, change),
-            None => LaneScan::new(Side::Lowest, &self.table, core::slice::from_ref(change)),
-        }
+    /// A lane with one more change, and the surplus with it.
+    fn extended(&self, lane: LaneId, change: &Change) -> Result<(LaneScan, i128), MarginError> {
+        let old = self.lanes.get(&lane);
+        let new = match old {
+            Some(pending) => pending
+                .scan
+                .extended(&self.table, &pending.changes, change)?,
+            None => LaneScan::new(Side::Lowest, &self.table, core::slice::from_ref(change))?,
+        };
+        let surplus = self
+            .total
+            .preview(&self.table, old.map(|lane| &lane.scan), &new)?;
+        Ok((new, surplus))
     }
 
-    fn valued_in_range(&self, change: &Change) -> Result<ValuedChange, MarginError> {
-        let valued = ValuedChange::new(&self.table, change)?;
-        self.total.check_cash(valued.cash.abs())?;
-        self.total.check_legs(&self.table, &valued.legs)?;
-        Ok(valued)
+    fn legs_in_range(&self, change: &Change) -> Result<Legs, MarginError> {
+        let legs = find_legs(&self.table, change)?;
+        self.total.check_cash(change.cash().abs())?;
+        self.total.check_legs(&self.table, legs.as_slice())?;
+        Ok(legs)
     }
 
     /// Leaves `rest`, scanned, pending in a lane that has something pending now.

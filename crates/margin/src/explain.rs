@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use quorate_types::{FeedId, InstrumentId};
 
 use crate::lane::{Side, ValuedChange};
-use crate::portfolio::{MarginError, Portfolio, index_of, maximum, minimum, surplus};
+use crate::portfolio::{MarginError, Portfolio, index_of, surplus};
 use crate::robust::{Lane, total, upper};
+use crate::sums::{maximum, minimum};
 use crate::table::ScenarioTable;
 use crate::total::Total;
 use crate::verdict::Verdict;
@@ -164,12 +165,9 @@ fn explain_feeds(
             feed: table.feed_id(of.feed),
             scenario,
             settled: of.settled[scenario],
-            pending: of.pending[scenario],
-            scenarios: of
-                .settled
-                .iter()
-                .copied()
-                .zip(of.pending.iter().copied())
+            pending: of.pending(scenario),
+            scenarios: (0..of.settled.len())
+                .map(|scenario| (of.settled[scenario], of.pending(scenario)))
                 .collect(),
             positions: here.map(value).collect(),
             operations,

@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 use quorate_types::InstrumentId;
 
 use crate::rounding::QUANTITY_LIMIT;
+use crate::sums::Sums;
 use crate::table::ScenarioTable;
 
 /// Amounts of cash are smaller than this in magnitude, in quote atoms: alone, and with all that is pending.
@@ -223,25 +224,18 @@ impl Portfolio {
 /// # Errors
 /// [`MarginError::UnknownInstrument`] if a position has no row in the table.
 pub fn surplus(table: &ScenarioTable, portfolio: &Portfolio) -> Result<i128, MarginError> {
-    let mut values: Vec<(usize, Vec<i128>)> = Vec::with_capacity(1);
     let mut charges = 0;
+    let mut feeds: Vec<(usize, Sums)> = Vec::with_capacity(1);
     for (instrument, quantity) in portfolio.positions() {
         let index = index_of(table, *instrument)?;
-        let feed = table.feed_of(index);
-        let place = match values.iter().position(|(of, _)| *of == feed) {
-            Some(place) => place,
-            None => {
-                values.push((feed, alloc::vec![0; table.feed_scenarios(feed)]));
-                values.len() - 1
-            }
-        };
-        add_product(&mut values[place].1, table.values(index), *quantity);
+        table.add_to_feed(&mut feeds, index, *quantity);
         charges += table.add_on(index).charge(*quantity);
     }
-    let worst: i128 = values.iter().map(|(_, values)| minimum(values)).sum();
+    let worst: i128 = feeds.iter().map(|(_, sums)| sums.least()).sum();
     Ok(portfolio.cash() + worst - charges)
 }
 
+#[inline]
 pub(crate) fn index_of(
     table: &ScenarioTable,
     instrument: InstrumentId,
@@ -251,31 +245,8 @@ pub(crate) fn index_of(
         .ok_or(MarginError::UnknownInstrument(instrument))
 }
 
-/// Adds `quantity` lots of a risk array to values by scenario.
-pub(crate) fn add_product(into: &mut [i128], row: &[i64], quantity: i64) {
-    let quantity = i128::from(quantity);
-    for (value, cell) in into.iter_mut().zip(row) {
-        *value += quantity * i128::from(*cell);
-    }
-}
-
-/// The least value by scenario.
-pub(crate) fn minimum(values: &[i128]) -> i128 {
-    *values
-        .iter()
-        .min()
-        .expect("every feed of a table has a scenario")
-}
-
-/// The greatest value by scenario.
-pub(crate) fn maximum(values: &[i128]) -> i128 {
-    *values
-        .iter()
-        .max()
-        .expect("every feed of a table has a scenario")
-}
-
 /// A quantity, if it is within the limit.
+#[inline]
 pub(crate) fn within(instrument: InstrumentId, quantity: i64) -> Result<i64, MarginError> {
     if quantity.unsigned_abs() < QUANTITY_LIMIT.unsigned_abs() {
         Ok(quantity)

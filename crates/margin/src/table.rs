@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use quorate_types::{FeedId, InstrumentId};
 
+use crate::sums::Sums;
+
 /// Cells of risk arrays are smaller than this in magnitude, in quote atoms per lot.
 pub const CELL_LIMIT: i64 = 1 << 62;
 /// Rates of add-ons are smaller than this, in quote atoms per lot.
@@ -46,6 +48,7 @@ impl AddOn {
 
     /// A(q) in quote atoms. In range for any quantity, since a table's rates are below [`ADD_ON_LIMIT`]:
     /// 3 * 2^60 * 2^63 < 2^125.
+    #[inline]
     pub(crate) fn charge(&self, quantity: i64) -> i128 {
         let size = quantity.unsigned_abs();
         let short = if quantity < 0 { size } else { 0 };
@@ -137,6 +140,8 @@ struct Entry {
     feed: usize,
     first_cell: usize,
     scenarios: usize,
+    /// No cell is larger in magnitude.
+    largest: u64,
     add_on: AddOn,
 }
 
@@ -200,12 +205,10 @@ impl ScenarioTable {
                 expected,
             });
         }
+        let sizes = row.values.iter().map(|value| value.unsigned_abs());
+        let largest = sizes.clone().max().unwrap_or(0);
         let limit = CELL_LIMIT.unsigned_abs();
-        if let Some(scenario) = row
-            .values
-            .iter()
-            .position(|value| value.unsigned_abs() >= limit)
-        {
+        if let Some(scenario) = sizes.clone().position(|size| size >= limit) {
             let value = row.values[scenario];
             return Err(TableError::Cell {
                 instrument,
@@ -223,6 +226,7 @@ impl ScenarioTable {
             feed,
             first_cell: self.cells.len(),
             scenarios,
+            largest,
             add_on,
         });
         self.cells.extend_from_slice(&row.values);
@@ -231,6 +235,7 @@ impl ScenarioTable {
 
     /// The index of an instrument. Numbers are usually given in sequence, so the place that such a sequence implies is
     /// looked at first.
+    #[inline]
     pub(crate) fn find(&self, instrument: InstrumentId) -> Option<usize> {
         let first = self.ids.first()?;
         let guess = usize::try_from(instrument.0.checked_sub(first.0)?).ok()?;
@@ -252,19 +257,45 @@ impl ScenarioTable {
         self.feeds[feed].0
     }
 
+    #[inline]
     pub(crate) fn feed_scenarios(&self, feed: usize) -> usize {
         self.feeds[feed].1
     }
 
+    #[inline]
     pub(crate) fn feed_of(&self, index: usize) -> usize {
         self.entries[index].feed
     }
 
+    #[inline]
     pub(crate) fn values(&self, index: usize) -> &[i64] {
         let entry = &self.entries[index];
         &self.cells[entry.first_cell..entry.first_cell + entry.scenarios]
     }
 
+    /// What a position can be worth at most, in magnitude, in quote atoms.
+    #[inline]
+    pub(crate) fn most(&self, index: usize, quantity: i64) -> u128 {
+        u128::from(quantity.unsigned_abs()) * u128::from(self.entries[index].largest)
+    }
+
+    /// Adds a position to the sums of its feed, which are new if they are not among `feeds`.
+    #[inline]
+    pub(crate) fn add_to_feed(&self, feeds: &mut Vec<(usize, Sums)>, index: usize, quantity: i64) {
+        let entry = &self.entries[index];
+        let place = match feeds.iter().position(|(feed, _)| *feed == entry.feed) {
+            Some(place) => place,
+            None => {
+                feeds.push((entry.feed, Sums::new(entry.scenarios)));
+                feeds.len() - 1
+            }
+        };
+        feeds[place]
+            .1
+            .add(self.values(index), entry.largest, quantity);
+    }
+
+    #[inline]
     pub(crate) fn add_on(&self, index: usize) -> &AddOn {
         &self.entries[index].add_on
     }

@@ -1,14 +1,18 @@
 //! An account's settled values and what all its lanes add at worst (or at best), kept up to date lane by lane.
 
+mod draft;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::lane::{FeedScan, LaneScan, LegScan, Side, ValuedChange};
+use crate::lane::{LaneScan, Side};
 use crate::portfolio::{
-    CASH_LIMIT, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio, add_product, index_of, minimum,
-    within,
+    CASH_LIMIT, MarginError, PENDING_MAX, POSITIONS_MAX, Portfolio, index_of, within,
 };
+use crate::sums::{add_product, minimum};
 use crate::table::{AddOn, ScenarioTable};
+
+pub(crate) use draft::Draft;
 
 /// V and E of SETTLEMENT 3.4, per feed, with the reachable positions that add-ons are charged on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +42,9 @@ pub(crate) struct FeedTotal {
     pub(crate) feed: usize,
     /// Value of settled positions, without cash: V.
     pub(crate) settled: Vec<i128>,
-    /// The extremes of all lanes, added: E.
-    pub(crate) pending: Vec<i128>,
-    /// The least sum of both over scenarios.
+    /// That and the extremes of all lanes, added: V + E. The sum is kept, not E, for it is what every test reads.
+    both: Vec<i128>,
+    /// The least of `both` over scenarios.
     worst: i128,
 }
 
@@ -62,6 +66,17 @@ impl Total {
         table: &ScenarioTable,
         portfolio: &Portfolio,
     ) -> Result<Self, MarginError> {
+        let mut total = Self::settled(side, table, portfolio)?;
+        total.refresh_all(table);
+        Ok(total)
+    }
+
+    /// Nothing pending, with minima and charges left to be refreshed.
+    fn settled(
+        side: Side,
+        table: &ScenarioTable,
+        portfolio: &Portfolio,
+    ) -> Result<Self, MarginError> {
         let mut total = Self {
             side,
             cash: portfolio.cash(),
@@ -73,44 +88,24 @@ impl Total {
             worst: 0,
             add_on: 0,
         };
+        let mut feeds = Vec::with_capacity(1);
         for (instrument, quantity) in portfolio.positions() {
             let index = index_of(table, *instrument)?;
-            total.add_value(table, index, *quantity);
+            table.add_to_feed(&mut feeds, index, *quantity);
             // Positions and rows both ascend by instrument.
-            total.reach.push(Reach {
-                instrument: index,
-                quantity: *quantity,
-                low: *quantity,
-                high: *quantity,
-                charge: 0,
-            });
+            total.reach.push(Reach::at(index, *quantity));
         }
-        total.refresh_all(table);
+        feeds.sort_unstable_by_key(|(feed, _)| *feed);
+        total.feeds.extend(feeds.into_iter().map(|(feed, sums)| {
+            let settled = sums.values();
+            FeedTotal {
+                feed,
+                both: settled.clone(),
+                settled,
+                worst: 0,
+            }
+        }));
         Ok(total)
-    }
-
-    /// Adds a lane when computing from scratch. Nothing else may be asked before [`finish`](Self::finish).
-    pub(crate) fn include(
-        &mut self,
-        table: &ScenarioTable,
-        lane: &LaneScan,
-    ) -> Result<(), MarginError> {
-        self.add_unrefreshed(table, lane, 1);
-        if self.weight > PENDING_MAX {
-            return Err(MarginError::TooManyPending(self.weight));
-        }
-        Ok(())
-    }
-
-    /// Checks ranges and finds minima and charges, once all lanes are included.
-    pub(crate) fn finish(mut self, table: &ScenarioTable) -> Result<Self, MarginError> {
-        self.check_cash(0)?;
-        for reach in &self.reach {
-            self.check_reach(table, reach.instrument, reach.low, reach.high)?;
-        }
-        self.refresh_all(table);
-        self.check_count(0)?;
-        Ok(self)
     }
 
     /// The bound, in quote atoms.
@@ -131,25 +126,23 @@ impl Total {
         }
         self.check_cash(new.cash_moved - old.map_or(0, |lane| lane.cash_moved))?;
         let mut bound = self.bound() + new.loose - old.map_or(0, |lane| lane.loose);
-        for scan in &new.feeds {
-            let before = old.and_then(|lane| lane.feeds.iter().find(|of| of.feed == scan.feed));
-            let now = self.find_feed(scan.feed).map(|place| &self.feeds[place]);
-            bound += least_with(now, before, scan) - now.map_or(0, |feed| feed.worst);
+        for (feed, extremes) in new.feeds() {
+            let before = old.and_then(|lane| lane.extremes(feed));
+            let now = self.find_feed(feed).map(|place| &self.feeds[place]);
+            bound += least_with(now, before, extremes) - now.map_or(0, |feed| feed.worst);
         }
-        let fresh = |leg: &&LegScan| self.find_reach(leg.instrument).is_none();
-        self.check_count(new.legs.iter().filter(fresh).count())?;
-        for leg in &new.legs {
+        let mut fresh = 0;
+        for leg in new.legs() {
+            let place = self.find_reach(leg.instrument);
+            fresh += usize::from(place.is_none());
+            let now = place.map_or(Reach::at(leg.instrument, 0), |place| self.reach[place]);
             let before = old.and_then(|lane| lane.leg(leg.instrument));
-            let now = self
-                .find_reach(leg.instrument)
-                .map(|place| self.reach[place]);
-            let low = now.map_or(0, |reach| reach.low) + leg.low - before.map_or(0, |leg| leg.low);
-            let high =
-                now.map_or(0, |reach| reach.high) + leg.high - before.map_or(0, |leg| leg.high);
+            let low = now.low + leg.low - before.map_or(0, |leg| leg.low);
+            let high = now.high + leg.high - before.map_or(0, |leg| leg.high);
             self.check_reach(table, leg.instrument, low, high)?;
-            let charge = charge(self.side, table.add_on(leg.instrument), low, high);
-            bound -= charge - now.map_or(0, |reach| reach.charge);
+            bound -= charge(self.side, table.add_on(leg.instrument), low, high) - now.charge;
         }
+        self.check_count(fresh)?;
         Ok(bound)
     }
 
@@ -160,29 +153,31 @@ impl Total {
         old: Option<&LaneScan>,
         new: Option<&LaneScan>,
     ) {
-        if let Some(lane) = old {
-            self.add_unrefreshed(table, lane, -1);
-        }
-        if let Some(lane) = new {
-            self.add_unrefreshed(table, lane, 1);
-        }
+        self.exchange(table, old, new);
         for lane in [old, new].into_iter().flatten() {
-            for scan in &lane.feeds {
-                self.refresh_feed(scan.feed);
-            }
-            for leg in &lane.legs {
-                self.refresh_reach(table, leg.instrument);
-            }
+            self.refresh_lane(table, lane);
         }
     }
 
+    /// Settles a change at the front of lane `old`, of which `new` is what stays pending.
+    pub(crate) fn settle_front(
+        &mut self,
+        table: &ScenarioTable,
+        old: &LaneScan,
+        new: &LaneScan,
+        cash: i128,
+        legs: &[(usize, i64)],
+    ) {
+        self.exchange(table, Some(old), Some(new));
+        self.add_settled(table, cash, legs);
+        // All that the change and the rest touch, the whole touches.
+        self.refresh_lane(table, old);
+    }
+
     /// Adds a change to what is settled.
-    pub(crate) fn settle(&mut self, table: &ScenarioTable, change: &ValuedChange) {
-        self.cash += change.cash;
-        for (instrument, lots) in &change.legs {
-            self.add_settled(table, *instrument, *lots);
-        }
-        for (instrument, _) in &change.legs {
+    pub(crate) fn settle(&mut self, table: &ScenarioTable, cash: i128, legs: &[(usize, i64)]) {
+        self.add_settled(table, cash, legs);
+        for (instrument, _) in legs {
             self.refresh_feed(table.feed_of(*instrument));
             self.refresh_reach(table, *instrument);
         }
@@ -239,47 +234,74 @@ impl Total {
         Ok(())
     }
 
-    fn add_value(&mut self, table: &ScenarioTable, instrument: usize, quantity: i64) {
-        let place = self.feed_place(table, table.feed_of(instrument));
-        let settled = &mut self.feeds[place].settled;
-        add_product(settled, table.values(instrument), quantity);
-    }
-
-    fn add_settled(&mut self, table: &ScenarioTable, instrument: usize, quantity: i64) {
-        self.add_value(table, instrument, quantity);
-        let place = self.reach_place(instrument);
-        let reach = &mut self.reach[place];
-        reach.quantity += quantity;
-        reach.low += quantity;
-        reach.high += quantity;
-    }
-
-    /// Adds a lane, or takes it away with `sign` -1. Minima and charges are left to be refreshed.
-    fn add_unrefreshed(&mut self, table: &ScenarioTable, lane: &LaneScan, sign: i64) {
-        if sign > 0 {
-            self.loose += lane.loose;
-            self.cash_moved += lane.cash_moved;
-            self.weight += lane.weight;
-        } else {
-            self.loose -= lane.loose;
-            self.cash_moved -= lane.cash_moved;
-            self.weight -= lane.weight;
+    /// Adds to what is settled. Minima and charges are left to be refreshed, here and in what follows.
+    fn add_settled(&mut self, table: &ScenarioTable, cash: i128, legs: &[(usize, i64)]) {
+        self.cash += cash;
+        for (instrument, lots) in legs {
+            let row = table.values(*instrument);
+            let place = self.feed_place(table, table.feed_of(*instrument));
+            let feed = &mut self.feeds[place];
+            add_product(&mut feed.settled, 0, row, *lots);
+            add_product(&mut feed.both, 0, row, *lots);
+            let place = self.reach_place(*instrument);
+            let reach = &mut self.reach[place];
+            reach.quantity += lots;
+            reach.low += lots;
+            reach.high += lots;
         }
-        for scan in &lane.feeds {
-            let place = self.feed_place(table, scan.feed);
-            let pending = &mut self.feeds[place].pending;
-            for (value, extreme) in pending.iter_mut().zip(&scan.extreme) {
-                *value = if sign > 0 {
-                    *value + extreme
-                } else {
-                    *value - extreme
-                };
+    }
+
+    fn exchange(&mut self, table: &ScenarioTable, old: Option<&LaneScan>, new: Option<&LaneScan>) {
+        if let Some(lane) = old {
+            self.take_values(table, lane);
+            for leg in lane.legs() {
+                let place = self.reach_place(leg.instrument);
+                self.reach[place].low -= leg.low;
+                self.reach[place].high -= leg.high;
             }
         }
-        for leg in &lane.legs {
-            let place = self.reach_place(leg.instrument);
-            self.reach[place].low += sign * leg.low;
-            self.reach[place].high += sign * leg.high;
+        if let Some(lane) = new {
+            self.add_values(table, lane);
+            for leg in lane.legs() {
+                let place = self.reach_place(leg.instrument);
+                self.reach[place].low += leg.low;
+                self.reach[place].high += leg.high;
+            }
+        }
+    }
+
+    /// Adds all of a lane but its legs.
+    fn add_values(&mut self, table: &ScenarioTable, lane: &LaneScan) {
+        self.loose += lane.loose;
+        self.cash_moved += lane.cash_moved;
+        self.weight += lane.weight;
+        for (feed, extremes) in lane.feeds() {
+            let place = self.feed_place(table, feed);
+            let both = self.feeds[place].both.iter_mut();
+            both.zip(extremes)
+                .for_each(|(sum, extreme)| *sum += extreme);
+        }
+    }
+
+    /// Takes all of a lane away but its legs.
+    fn take_values(&mut self, table: &ScenarioTable, lane: &LaneScan) {
+        self.loose -= lane.loose;
+        self.cash_moved -= lane.cash_moved;
+        self.weight -= lane.weight;
+        for (feed, extremes) in lane.feeds() {
+            let place = self.feed_place(table, feed);
+            let both = self.feeds[place].both.iter_mut();
+            both.zip(extremes)
+                .for_each(|(sum, extreme)| *sum -= extreme);
+        }
+    }
+
+    fn refresh_lane(&mut self, table: &ScenarioTable, lane: &LaneScan) {
+        for (feed, _) in lane.feeds() {
+            self.refresh_feed(feed);
+        }
+        for leg in lane.legs() {
+            self.refresh_reach(table, leg.instrument);
         }
     }
 
@@ -329,7 +351,7 @@ impl Total {
             let fresh = FeedTotal {
                 feed,
                 settled: zeros.clone(),
-                pending: zeros,
+                both: zeros,
                 worst: 0,
             };
             self.feeds.insert(place, fresh);
@@ -342,20 +364,24 @@ impl Total {
             .reach
             .binary_search_by_key(&instrument, |of| of.instrument);
         found.unwrap_or_else(|place| {
-            let fresh = Reach {
-                instrument,
-                quantity: 0,
-                low: 0,
-                high: 0,
-                charge: 0,
-            };
-            self.reach.insert(place, fresh);
+            self.reach.insert(place, Reach::at(instrument, 0));
             place
         })
     }
 }
 
 impl Reach {
+    /// Held, with nothing pending, and not charged yet.
+    const fn at(instrument: usize, quantity: i64) -> Self {
+        Self {
+            instrument,
+            quantity,
+            low: quantity,
+            high: quantity,
+            charge: 0,
+        }
+    }
+
     /// Charges again. Gives what the charge rose by.
     fn refresh(&mut self, side: Side, table: &ScenarioTable) -> i128 {
         let charge = charge(side, table.add_on(self.instrument), self.low, self.high);
@@ -371,13 +397,20 @@ impl Reach {
 }
 
 impl FeedTotal {
+    /// E in one scenario.
+    pub(crate) fn pending(&self, scenario: usize) -> i128 {
+        self.both[scenario] - self.settled[scenario]
+    }
+
+    /// The first scenario in which the bound is attained.
+    pub(crate) fn binding(&self) -> usize {
+        let attained = self.both.iter().position(|sum| *sum == self.worst);
+        attained.expect("the worst is one of them")
+    }
+
     /// Finds the minimum again. Gives what it rose by.
     fn refresh(&mut self) -> i128 {
-        let both = self.settled.iter().zip(&self.pending);
-        let worst = both
-            .map(|(settled, pending)| settled + pending)
-            .min()
-            .expect("every feed of a table has a scenario");
+        let worst = minimum(&self.both);
         let rise = worst - self.worst;
         self.worst = worst;
         rise
@@ -385,39 +418,19 @@ impl FeedTotal {
 
     fn is_zero(&self) -> bool {
         let zero = |values: &[i128]| values.iter().all(|value| *value == 0);
-        self.worst == 0 && zero(&self.settled) && zero(&self.pending)
-    }
-
-    /// The first scenario in which the bound is attained.
-    pub(crate) fn binding(&self) -> usize {
-        let sums: Vec<i128> = self
-            .settled
-            .iter()
-            .zip(&self.pending)
-            .map(|(settled, pending)| settled + pending)
-            .collect();
-        let least = minimum(&sums);
-        sums.iter()
-            .position(|sum| *sum == least)
-            .expect("the least is one of them")
+        self.worst == 0 && zero(&self.settled) && zero(&self.both)
     }
 }
 
-/// A feed's minimum with `new` in place of `old`.
-fn least_with(now: Option<&FeedTotal>, old: Option<&FeedScan>, new: &FeedScan) -> i128 {
-    let zeros = Vec::new();
-    let (settled, pending) = now.map_or((&zeros, &zeros), |feed| (&feed.settled, &feed.pending));
-    let here = settled
-        .iter()
-        .zip(pending)
-        .map(|(left, right)| left + right);
-    let here = here.chain(core::iter::repeat(0));
-    let with_new = here.zip(&new.extreme).map(|(here, extreme)| here + extreme);
+/// A feed's minimum with extremes `new` in place of `old`.
+fn least_with(now: Option<&FeedTotal>, old: Option<&[i128]>, new: &[i128]) -> i128 {
+    let Some(now) = now else {
+        // Where nothing is held, lanes have been forgotten if their extremes are zero, `old` among them.
+        return minimum(new);
+    };
+    let with_new = now.both.iter().zip(new).map(|(sum, extreme)| sum + extreme);
     let least = match old {
-        Some(old) => with_new
-            .zip(&old.extreme)
-            .map(|(value, extreme)| value - extreme)
-            .min(),
+        Some(old) => with_new.zip(old).map(|(sum, extreme)| sum - extreme).min(),
         None => with_new.min(),
     };
     least.expect("every feed of a table has a scenario")
@@ -427,6 +440,7 @@ fn least_with(now: Option<&FeedTotal>, old: Option<&FeedScan>, new: &FeedScan) -
 /// over an interval at an end; this one has its minimum at 0 or at the end closest to it.
 fn charge(side: Side, add_on: &AddOn, low: i64, high: i64) -> i128 {
     match side {
+        Side::Lowest if low == high => add_on.charge(low),
         Side::Lowest => add_on.charge(low).max(add_on.charge(high)),
         Side::Highest => add_on.charge(0.clamp(low, high)),
     }

@@ -159,9 +159,9 @@ proptest! {
     ) {
         let before = portfolio(&held);
         let after = portfolio(&(held.0 - cash, held.1.clone()));
-        prop_assert!(!is_risk_reducing(&table, &before, &after).unwrap());
+        prop_assert!(!is_risk_reducing(&table, &table, &before, &after).unwrap());
         let after = portfolio(&(held.0 + cash, held.1));
-        prop_assert!(is_risk_reducing(&table, &before, &after).unwrap());
+        prop_assert!(is_risk_reducing(&table, &table, &before, &after).unwrap());
     }
 }
 
