@@ -5,6 +5,7 @@
 mod certificate;
 mod files;
 mod genesis;
+mod margin;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
