@@ -2,6 +2,7 @@
 //!
 //! Source: SHARDING 2.3, the operating points, with figures for the network at hand; and 2.1 and 2.2 for the rest.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use quorate_types::limits::COMMITTEE_MAX;
@@ -86,9 +87,10 @@ pub(crate) fn advise(plan: &Plan, share: ByzantineShare) -> Result<Vec<Advice>, 
     let (byzantine, most) = (population.byzantine(), faults(validators));
     let mut advice = Vec::new();
     if byzantine > most {
-        advice.push(Advice::TooManyByzantine { byzantine, most });
+        // Nothing else helps then.
+        return Ok(vec![Advice::TooManyByzantine { byzantine, most }]);
     }
-    if plan.layout == Layout::Partition && validators <= OVERLAP_UP_TO {
+    if plan.layout == Layout::Partition && plan.shards > 1 && validators <= OVERLAP_UP_TO {
         let seats = validators.min(COMMITTEE_MAX.into());
         let risk = Draw::new(population, seats)?.risk(Harm::Excess)?;
         let excess = risk.union_bound(plan.shards.into());

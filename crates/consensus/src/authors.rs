@@ -21,11 +21,17 @@ impl AuthorSet {
         self.0 >> author.0 & 1 == 1
     }
 
+    /// Its members, ascending.
+    pub(crate) fn iter(self) -> impl Iterator<Item = ValidatorIndex> {
+        (0..COMMITTEE_MAX)
+            .map(ValidatorIndex)
+            .filter(move |author| self.contains(*author))
+    }
+
     pub(crate) fn count(self) -> u16 {
         u16::try_from(self.0.count_ones()).expect("at most 128")
     }
 
-    #[cfg(any(test, feature = "mutants"))]
     pub(crate) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

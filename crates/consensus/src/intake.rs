@@ -1,10 +1,11 @@
 //! Blocks on their way into the DAG: first blocks and twins, and blocks that wait for a parent. All of it is bounded.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_types::limits::BLOCK_BYTES_MAX;
 use quorate_types::{BlockId, BlockRef, Evidence, Round, ValidatorIndex};
 
+use crate::authors::AuthorSet;
 use crate::dag::lowest_at;
 use crate::options::Options;
 use crate::verify::VerifiedBlock;
@@ -25,8 +26,8 @@ pub(crate) struct Intake {
     twins_of: Vec<TwinsOf>,
     waiting: BTreeMap<BlockRef, Waiting>,
     waiting_of: Vec<WaitingOf>,
-    /// Every block that is not held, with the waiting blocks that have it as a parent.
-    awaited: BTreeMap<BlockRef, BTreeSet<BlockRef>>,
+    /// Every block that is not held and that a waiting block has as a parent.
+    awaited: BTreeMap<BlockRef, Awaited>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,16 @@ const TWINS_PER_SLOT_MAX: usize = 4;
 struct TwinsOf {
     count: usize,
     bytes: usize,
+}
+
+/// Who waits for a block.
+#[derive(Debug, Default)]
+struct Awaited {
+    /// The waiting blocks that have it as a parent.
+    dependents: BTreeSet<BlockRef>,
+    /// Their authors, and those of all that wait for them in turn. It only grows, which bounds what keeping it costs: some
+    /// author may stay in it whose blocks were given up since.
+    authors: AuthorSet,
 }
 
 /// The waiting blocks that one author is charged with.
@@ -124,27 +135,42 @@ impl Intake {
         self.awaited.contains_key(block)
     }
 
-    /// Authors of the blocks that wait for `block`, and of those that wait for these, and so on, nearest first, each once.
+    /// Authors of the blocks that wait for `block`, lowest waiting block first, and then of those that wait for these, and so
+    /// on, each once.
     ///
     /// An honest author's block never waits, however far off, for a block that does not exist. So what is done on behalf
     /// of any of these is done for good blocks whenever one of them is honest, though the nearest may be a liar's.
     pub(crate) fn dependent_authors(&self, block: &BlockRef) -> Vec<ValidatorIndex> {
-        let (mut authors, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut queue = VecDeque::from([*block]);
-        while let Some(next) = queue.pop_front() {
-            for dependent in self.awaited.get(&next).into_iter().flatten() {
-                if seen.insert(*dependent) {
-                    queue.push_back(*dependent);
-                    if !authors.contains(&dependent.author) {
-                        authors.push(dependent.author);
-                    }
-                }
-            }
-            if authors.len() == self.waiting_of.len() {
-                break;
+        let Some(awaited) = self.awaited.get(block) else {
+            return Vec::new();
+        };
+        let (mut authors, mut nearest) = (Vec::new(), AuthorSet::default());
+        for dependent in &awaited.dependents {
+            if nearest.insert(dependent.author) {
+                authors.push(dependent.author);
             }
         }
+        let farther = awaited.authors.iter();
+        authors.extend(farther.filter(|author| !nearest.contains(*author)));
         authors
+    }
+
+    /// Adds authors to those who need a block, and so to those who need what it waits for. Each block's set grows at most
+    /// once for each member.
+    fn need(&mut self, block: BlockRef, authors: AuthorSet) {
+        let mut grown = vec![block];
+        while let Some(block) = grown.pop() {
+            let Some(awaited) = self.awaited.get_mut(&block) else {
+                continue;
+            };
+            let before = awaited.authors;
+            awaited.authors = before.union(authors);
+            if awaited.authors != before
+                && let Some(waiting) = self.waiting.get(&block)
+            {
+                grown.extend(waiting.block.parents());
+            }
+        }
     }
 
     /// How a block stands to its slot, and evidence if it is the first to show that its author equivocates.
@@ -224,8 +250,7 @@ impl Intake {
     ) -> Waited {
         let reference = block.reference();
         let bytes = block.bytes().len();
-        let charged = self.payer(&reference, bytes);
-        let Some(evicted) = self.make_room(&reference, bytes, charged) else {
+        let Some((charged, evicted)) = self.room_for(&reference, bytes) else {
             return Waited::Refused;
         };
         let mut unwanted = Vec::new();
@@ -233,7 +258,8 @@ impl Intake {
             unwanted.extend(self.remove(block));
         }
         for parent in missing {
-            self.awaited.entry(*parent).or_default().insert(reference);
+            let awaited = self.awaited.entry(*parent).or_default();
+            awaited.dependents.insert(reference);
         }
         let part = &mut self.waiting_of[charged.position()];
         part.blocks.insert(reference);
@@ -245,26 +271,36 @@ impl Intake {
             charged,
         };
         self.waiting.insert(reference, waiting);
+        let mut authors = self
+            .awaited
+            .get(&reference)
+            .map_or_else(AuthorSet::default, |of| of.authors);
+        authors.insert(reference.author);
+        for parent in missing {
+            self.need(*parent, authors);
+        }
         Waited::Kept { evicted, unwanted }
     }
 
-    /// In whose part a block of `bytes` bytes waits: its author's, unless that is full and another's, whose blocks wait
-    /// for it, is not. A liar cannot keep a block of its own that others took from those that still lack it.
-    fn payer(&self, block: &BlockRef, bytes: usize) -> ValidatorIndex {
-        let has_room = |author: &ValidatorIndex| {
-            let part = &self.waiting_of[author.position()];
-            part.blocks.len() < self.pending_per_author_max
-                && part.bytes + bytes <= self.pending_bytes_per_author_max
-        };
-        if has_room(&block.author) {
-            return block.author;
+    /// In whose part a block of `bytes` bytes waits, and what must go for it: its author's part if there is room, else that of
+    /// an author whose blocks wait for it, and only if all of these are full at the cost of what waits there. A liar
+    /// cannot keep a block of its own that others took from those that still lack it.
+    fn room_for(&self, block: &BlockRef, bytes: usize) -> Option<(ValidatorIndex, Vec<BlockRef>)> {
+        let others = self.dependent_authors(block).into_iter();
+        let others = others.filter(|author| *author != block.author);
+        let mut at_a_cost = None;
+        for charged in [block.author].into_iter().chain(others) {
+            match self.make_room(block, bytes, charged) {
+                Some(evicted) if evicted.is_empty() => return Some((charged, evicted)),
+                Some(evicted) => at_a_cost = at_a_cost.or(Some((charged, evicted))),
+                None => {}
+            }
         }
-        let others = self.dependent_authors(block);
-        others.into_iter().find(has_room).unwrap_or(block.author)
+        at_a_cost
     }
 
     /// The waiting blocks that must go so that one of `bytes` bytes can wait in the part of `charged`. `None`: one of them
-    /// is a lower block of the same author, so that it must not wait. A block of another part goes only if that is
+    /// is lower and of the same part, so that it must not wait there. A block of another part goes only if that is
     /// fuller.
     fn make_room(
         &self,
@@ -290,7 +326,7 @@ impl Intake {
         if evicted.is_empty() && self.waiting.len() >= self.pending_max {
             evicted.extend(self.highest_of_greediest(charged));
         }
-        let lower = |evicted: &BlockRef| evicted.author == block.author && evicted < block;
+        let lower = |evicted: &BlockRef| part.blocks.contains(evicted) && evicted < block;
         (!evicted.iter().any(lower)).then_some(evicted)
     }
 
@@ -309,7 +345,7 @@ impl Intake {
 
     /// `parent` needs no waiting for any more; returns the blocks that waited for nothing else, ascending.
     pub(crate) fn release(&mut self, parent: &BlockRef) -> Vec<Waiting> {
-        let dependents = self.awaited.remove(parent).unwrap_or_default();
+        let dependents = self.awaited.remove(parent).unwrap_or_default().dependents;
         let mut ready = Vec::new();
         for dependent in dependents {
             let waiting = self
@@ -350,11 +386,11 @@ impl Intake {
         };
         let mut unwanted = Vec::new();
         for parent in waiting.block.parents() {
-            let Some(dependents) = self.awaited.get_mut(parent) else {
+            let Some(awaited) = self.awaited.get_mut(parent) else {
                 continue;
             };
-            dependents.remove(block);
-            if dependents.is_empty() {
+            awaited.dependents.remove(block);
+            if awaited.dependents.is_empty() {
                 self.awaited.remove(parent);
                 unwanted.push(*parent);
             }

@@ -11,7 +11,8 @@ pub struct Options {
     pub pacing: Pacing,
     /// Most blocks that wait for a parent, over all authors. Beyond it, the author with the most gives way.
     pub pending_blocks_max: usize,
-    /// Most blocks of one author that wait for a parent, so that one liar cannot push out the others' blocks.
+    /// Most blocks that wait for a parent in one author's part: its own, and those that its own wait for. So one liar cannot push
+    /// out the others' blocks.
     pub pending_per_author_max: usize,
     /// Most bytes of all blocks that wait for a parent; each author has an equal part of it, and at least the largest
     /// block's.

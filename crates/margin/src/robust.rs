@@ -55,8 +55,8 @@ impl Lane {
 }
 
 impl From<Change> for Lane {
-    /// A lane of one change, such as a resting order, which needs no quantity but its whole: filled in part it is worth
-    /// a part, in between.
+    /// A lane of one change, all or nothing. An order that may be filled in parts is worth a part, in between; but every fill
+    /// rounds down by itself, so whoever allows parts adds an atom of cash for each that there may be.
     fn from(change: Change) -> Self {
         Self::new(vec![change])
     }

@@ -3,7 +3,7 @@
 //! Exact amounts are numerators: `lots * multiplier * price` counts quote atoms times [`SCALE`]. Every change of an
 //! account is the floor of its exact amount towards minus infinity, so that credits shrink and debits grow; a fee, which
 //! is taken away, rounds up. What flooring leaves over, 0 or 1 atom a leg, goes to `Dust`. Hence amounts are conserved
-//! exactly, not within a tolerance (docs: SETTLEMENT 2.1).
+//! exactly, not within a tolerance (the design's SETTLEMENT 2.1).
 
 use thiserror::Error;
 

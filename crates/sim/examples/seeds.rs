@@ -18,6 +18,13 @@ fn main() {
     };
     let validators = u16::try_from(number(0)).expect("at most 128 validators");
     let seeds = number(1)..number(2);
+    let known = ["ceremony", "twice", "timeline"];
+    for argument in arguments.iter().skip(3) {
+        assert!(
+            known.contains(&argument.as_str()),
+            "{argument:?} is none of {known:?}"
+        );
+    }
     let wants = |word: &str| arguments.iter().skip(3).any(|argument| argument == word);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let code = if wants("ceremony") {

@@ -46,7 +46,8 @@ impl Carried {
                 self.past = self.past.max(round);
                 self.lost = false;
             }
-            Logged::Block(_) | Logged::Coin { .. } => {}
+            // Own blocks that others may still need lie above the point: none of the log is left to be in doubt.
+            Logged::Block(_) | Logged::Coin { .. } | Logged::Doubtful { .. } => {}
         }
     }
 

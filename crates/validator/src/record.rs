@@ -11,6 +11,7 @@ const COIN: u8 = 2;
 const VOTE: u8 = 3;
 const LOST: u8 = 4;
 const PROPOSED_PAST: u8 = 5;
+const DOUBTFUL: u8 = 6;
 
 /// A record to append to the log.
 #[derive(Clone, Debug)]
@@ -38,6 +39,12 @@ pub enum Record {
         /// The round.
         round: Round,
     },
+    /// Of a loss that is mended: own blocks up to this round may be missing from the log for ever, and may carry what older
+    /// ones carry. A bound that ends a loss says so too.
+    Doubtful {
+        /// The round.
+        round: Round,
+    },
 }
 
 impl Record {
@@ -50,6 +57,7 @@ impl Record {
             Self::Vote { .. } => VOTE,
             Self::Lost => LOST,
             Self::ProposedPast { .. } => PROPOSED_PAST,
+            Self::Doubtful { .. } => DOUBTFUL,
         }
     }
 
@@ -72,7 +80,7 @@ impl Record {
                 bytes.into()
             }
             Self::Lost => Bytes::new(),
-            Self::ProposedPast { round } => round.to_bytes().into(),
+            Self::ProposedPast { round } | Self::Doubtful { round } => round.to_bytes().into(),
         }
     }
 }
@@ -100,6 +108,11 @@ pub enum Logged {
     Lost,
     /// See [`Record::ProposedPast`].
     ProposedPast {
+        /// The round.
+        round: Round,
+    },
+    /// See [`Record::Doubtful`].
+    Doubtful {
         /// The round.
         round: Round,
     },
@@ -152,6 +165,10 @@ impl Logged {
                 let round = Round::from_bytes(&bytes).map_err(codec)?;
                 Ok(Self::ProposedPast { round })
             }
+            DOUBTFUL => {
+                let round = Round::from_bytes(&bytes).map_err(codec)?;
+                Ok(Self::Doubtful { round })
+            }
             kind => Err(LoggedError::Kind { kind }),
         }
     }
@@ -171,7 +188,9 @@ impl Logged {
         match self {
             Self::Block(block) => Some(block.round()),
             Self::Coin { round, .. } => Some(*round),
-            Self::Vote { .. } | Self::Lost | Self::ProposedPast { .. } => None,
+            Self::Vote { .. } | Self::Lost | Self::ProposedPast { .. } | Self::Doubtful { .. } => {
+                None
+            }
         }
     }
 }
@@ -218,7 +237,12 @@ mod tests {
             Logged::decode(Record::Lost.kind(), Record::Lost.payload()),
             Ok(Logged::Lost)
         ));
-        for kind in [BLOCK, COIN, VOTE, LOST, PROPOSED_PAST] {
+        let doubtful = Record::Doubtful { round: Round(12) };
+        assert!(matches!(
+            Logged::decode(doubtful.kind(), doubtful.payload()),
+            Ok(Logged::Doubtful { round: Round(12) })
+        ));
+        for kind in [BLOCK, COIN, VOTE, LOST, PROPOSED_PAST, DOUBTFUL] {
             let short = Logged::decode(kind, Bytes::from_static(&[1, 0, 3]));
             assert!(
                 matches!(short, Err(LoggedError::Codec { .. })),

@@ -256,9 +256,10 @@ impl Validator {
                 self.votes.insert(height, header_hash);
             }
             Record::Lost => self.guard.recover_lost(),
+            Record::Doubtful { round } => self.doubtful = self.doubtful.max(round),
             Record::ProposedPast { round } => {
                 if self.guard.is_lost() {
-                    self.doubtful = round;
+                    self.doubtful = self.doubtful.max(round);
                 }
                 self.guard.recover_bound();
                 // Whatever was forgotten up to there is not repeated, so a peer that shows it tells nothing new.
@@ -494,26 +495,24 @@ impl Validator {
     /// A restart reads the log from the checkpoint's blocks on, and what lies before may be cut off. Votes above the
     /// checkpoint, and own blocks that it does not rule out, come after those blocks. What else binds is said again.
     fn bind_again(&self, checkpoint: &Checkpoint, out: &mut Vec<Effect>) {
-        let round = self.consensus.proposed_past();
-        let is_lost = self.guard.is_lost() && !self.guard.is_open();
-        // A loss before the bound: own blocks of the log stay in doubt.
-        let was_lost = !is_lost && self.doubtful >= checkpoint.gc_round;
-        if was_lost {
-            out.push(persist(Record::Lost));
+        if self.doubtful >= checkpoint.gc_round && self.doubtful > Round(0) {
+            let round = self.doubtful;
+            out.push(persist(Record::Doubtful { round }));
         }
         // Nothing is proposed below the first undecided slot anyway.
-        if was_lost || round >= checkpoint.slot_round {
+        let round = self.consensus.proposed_past();
+        if round >= checkpoint.slot_round {
             out.push(persist(Record::ProposedPast { round }));
         }
         // Last, since a bound ends what was lost before it.
-        if is_lost {
+        if self.guard.is_lost() && !self.guard.is_open() {
             out.push(persist(Record::Lost));
         }
     }
 
     /// Gives back the payloads of own blocks of the log that turned out to be lost. They may have been given back, and proposed
-    /// again, before the restart already: what a later own block carries must not be ordered twice. If a later one may be
-    /// forgotten, nothing is given back: then it is the client's to send again, as what only the pool had is.
+    /// again, before the restart already: what a later own block carries must not be ordered twice. Where a later one may
+    /// be forgotten, nothing is given back: it is the client's to send again, as what only the pool had is.
     fn reclaim_logged(&mut self, out: &mut Vec<Effect>) {
         for block in std::mem::take(&mut self.reclaimed) {
             if block.round() <= self.doubtful {

@@ -306,6 +306,7 @@ impl Net<'_> {
                 },
                 Logged::Lost => Record::Lost,
                 Logged::ProposedPast { round } => Record::ProposedPast { round },
+                Logged::Doubtful { round } => Record::Doubtful { round },
             };
             self.members[at]
                 .validator
@@ -417,6 +418,30 @@ fn a_bound_is_remembered_when_the_log_is_cut() {
     let checkpoint = net.members[3].checkpoint.take().unwrap();
     net.restart_from(3, &committee, checkpoint);
     assert_eq!(net.members[3].validator.consensus().proposed_past(), bound);
+}
+
+/// A loss that is mended leaves older own blocks in doubt, and no more than that: a log that is cut says it again in one record.
+#[test]
+fn a_doubt_is_remembered_when_the_log_is_cut() {
+    let (committee, keys) = committee();
+    let mut net = net(&committee, &keys);
+    let past = Record::ProposedPast {
+        round: Round(1_000_000),
+    };
+    let lost = Record::Lost;
+    net.members[3].log = vec![(lost.kind(), lost.payload()), (past.kind(), past.payload())];
+    net.restart(3, &committee);
+    net.members[3].log.clear();
+    net.run_until(Height(CHECKPOINT_HEIGHTS + 5));
+    let log = &net.members[3].log;
+    let doubtful = Record::Doubtful {
+        round: Round(1_000_000),
+    };
+    assert!(log.contains(&(doubtful.kind(), doubtful.payload())));
+    assert!(
+        log.iter().all(|(kind, _)| *kind != lost.kind()),
+        "it is not lost again"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) fn targets() -> Vec<Target> {
                 },
                 Record::Lost,
                 Record::ProposedPast { round: Round(11) },
+                Record::Doubtful { round: Round(12) },
                 Record::Block(CHAIN.blocks[0].clone()),
             ];
             let bytes = small.iter().map(|record| {
@@ -62,6 +63,7 @@ fn record(bytes: &[u8]) -> bool {
         },
         Logged::Lost => Record::Lost,
         Logged::ProposedPast { round } => Record::ProposedPast { round },
+        Logged::Doubtful { round } => Record::Doubtful { round },
     };
     assert_eq!((again.kind(), again.payload().as_ref()), (*kind, rest));
     true

@@ -42,7 +42,8 @@ fn share(text: &str) -> Result<ByzantineShare, String> {
         None => (text, 6),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if fraction.len() > places || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || fraction.len() > places || !are_digits(whole) || !are_digits(fraction) {
         return Err(wrong());
     }
     let ppm = format!("{whole}{fraction:0<places$}").parse();
@@ -69,7 +70,18 @@ mod tests {
         ] {
             assert_eq!(share(text).unwrap().ppm(), ppm, "{text}");
         }
-        for text in ["", "x", "-0.1", "0.1234567", "1.2", "120%", "0.2e1"] {
+        for text in [
+            "",
+            "%",
+            "+5%",
+            ".2",
+            "x",
+            "-0.1",
+            "0.1234567",
+            "1.2",
+            "120%",
+            "0.2e1",
+        ] {
             assert!(share(text).is_err(), "{text}");
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn run(command: CommitteeCommand, json: bool) -> Result<(), Failure> 
     }
 }
 
-/// What a plan says. Risks are rounded to two digits.
+/// What a plan says. Risks are rounded to one digit; they are compared exactly.
 #[derive(Debug, Serialize)]
 struct Facts {
     validators: u32,
@@ -183,7 +183,7 @@ fn sentence(advice: &Advice) -> String {
             )
         }
         Advice::PartitionUnavailable => {
-            "no size of disjoint committees meets the target with quorum n - f".into()
+            "no disjoint committees of up to 512 members meet the target with quorum n - f".into()
         }
         Advice::RaiseQuorum {
             quorum,
@@ -200,7 +200,7 @@ fn sentence(advice: &Advice) -> String {
             committee,
         } => {
             format!(
-                "committees of {committee} with quorum {} meet the target for forks",
+                "as many committees of {committee} with quorum {} would meet the target for forks",
                 rule(*chosen)
             )
         }

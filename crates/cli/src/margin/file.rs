@@ -6,7 +6,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) account: Account,
+    #[serde(default)]
     pub(super) feed: Vec<Feed>,
+    #[serde(default)]
     pub(super) instrument: Vec<Instrument>,
     #[serde(default)]
     pub(super) pending: Vec<Pending>,

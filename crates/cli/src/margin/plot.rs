@@ -49,7 +49,9 @@ impl Panel {
         let all = &situation.explanation;
         let feed = &situation.feeds[usize::try_from(of.feed.0)?];
         let (settled, pending) = of.scenarios[of.scenario];
-        let others = all.robust - settled - pending;
+        let worst = all.robust - settled - pending;
+        let least = of.scenarios.iter().map(|(settled, _)| *settled).min();
+        let now = all.surplus - least.unwrap_or(0);
         let mut panel = Self {
             title: format!(
                 "{}: surplus against price at initial margin, other feeds at their worst (R = {:.2})",
@@ -66,10 +68,8 @@ impl Panel {
             panel
                 .prices
                 .push(feed.scenario(scenario)?.0 as f64 / PRICES);
-            panel.now.push((others + settled) as f64 / ATOMS);
-            panel
-                .worst
-                .push((others + settled + pending) as f64 / ATOMS);
+            panel.now.push((now + settled) as f64 / ATOMS);
+            panel.worst.push((worst + settled + pending) as f64 / ATOMS);
         }
         Ok(panel)
     }
@@ -153,4 +153,26 @@ fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
 
 fn push(out: &mut String, element: std::fmt::Arguments<'_>) {
     writeln!(out, "{element}").expect("strings take everything");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lowest points of the lines are M and R.
+    #[test]
+    fn lines_end_at_the_figures_that_the_text_gives() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/margin/");
+        for (name, surplus, robust) in [
+            ("holds", 966.93183, 719.341097),
+            ("breach", -1226.00428, -1226.00428),
+        ] {
+            let text = std::fs::read_to_string(format!("{docs}{name}.toml")).unwrap();
+            let situation = Situation::new(&toml::from_str(&text).unwrap()).unwrap();
+            let panel = Panel::new(&situation, &situation.explanation.feeds[0]).unwrap();
+            let least = |values: &[f64]| values.iter().copied().fold(f64::MAX, f64::min);
+            assert!((least(&panel.now) - surplus).abs() < 1e-5);
+            assert!((least(&panel.worst) - robust).abs() < 1e-5);
+        }
+    }
 }

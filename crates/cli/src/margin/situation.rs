@@ -131,7 +131,8 @@ impl Instrument {
             contract,
             array: risk_array(*grid, market, contract)?,
             add_on: AddOn {
-                short_per_lot: u64::try_from(minimum).context("short_minimum is negative")?,
+                short_per_lot: u64::try_from(minimum)
+                    .map_err(|_| anyhow!("short_minimum {} is out of range", file.short_minimum))?,
                 // Covers the rounding of cells.
                 per_lot: 1,
                 ..AddOn::NONE
@@ -186,6 +187,9 @@ fn curve(file: &file::Curve) -> anyhow::Result<Curve> {
     let svi = match (&file.volatility, &file.smile) {
         (Some(volatility), None) => {
             let volatility = decimal::parse(volatility, PRICE_PLACES)?;
+            if volatility < 0 {
+                bail!("the volatility is negative");
+            }
             let square = volatility.checked_mul(volatility);
             let variance = square.map(|square| square / 10i128.pow(8));
             let variance = variance.and_then(|variance| i64::try_from(variance).ok());
@@ -215,7 +219,7 @@ fn portfolio(file: &file::Account, instruments: &[Instrument]) -> anyhow::Result
             Some(_) if is_option => bail!("{}: an option's premium is paid", position.instrument),
             None if !is_option => bail!("{}: entry is missing", position.instrument),
             // The row of a future is its whole value, so what it was entered at stands in cash.
-            Some(entry) => cash += instrument.paid(position.lots, entry)?,
+            Some(entry) => cash = sum(cash, instrument.paid(position.lots, entry)?)?,
             None => {}
         }
         positions.push((id, position.lots));
@@ -233,6 +237,10 @@ type Lanes = (Vec<Vec<Operation>>, Vec<Lane>, Vec<Lane>);
 fn lanes(file: &[file::Pending], instruments: &[Instrument]) -> anyhow::Result<Lanes> {
     let (mut names, mut pending, mut certified) = (Vec::new(), Vec::new(), Vec::new());
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    unique(
+        file.iter().map(|operation| &*operation.name),
+        "pending operation",
+    )?;
     for operation in file {
         let change = change(operation, instruments)
             .with_context(|| format!("pending \"{}\"", operation.name))?;
@@ -271,7 +279,7 @@ fn change(file: &file::Pending, instruments: &[Instrument]) -> anyhow::Result<Ch
     let mut legs = Vec::new();
     for leg in &file.leg {
         let (id, instrument) = find(instruments, &leg.instrument)?;
-        cash += instrument.paid(leg.lots, &leg.price)?;
+        cash = sum(cash, instrument.paid(leg.lots, &leg.price)?)?;
         legs.push((id, leg.lots));
     }
     Ok(Change::new(cash, &legs)?)
@@ -319,6 +327,11 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> anyhow::Resul
         Some(pair) => bail!("there is more than one {what} \"{}\"", pair[0]),
         None => Ok(()),
     }
+}
+
+fn sum(cash: i128, more: i128) -> anyhow::Result<i128> {
+    cash.checked_add(more)
+        .ok_or_else(|| anyhow!("the cash is out of range"))
 }
 
 fn small(text: &str, places: usize) -> anyhow::Result<i64> {

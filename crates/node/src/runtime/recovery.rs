@@ -126,6 +126,7 @@ impl Replay<'_> {
             },
             Logged::Lost => Record::Lost,
             Logged::ProposedPast { round } => Record::ProposedPast { round },
+            Logged::Doubtful { round } => Record::Doubtful { round },
         };
         let mut out = Vec::new();
         let validator = &mut self.recovered.validator;

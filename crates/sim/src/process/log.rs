@@ -62,7 +62,8 @@ impl Process {
             Record::Coin { .. }
             | Record::Vote { .. }
             | Record::Lost
-            | Record::ProposedPast { .. } => None,
+            | Record::ProposedPast { .. }
+            | Record::Doubtful { .. } => None,
         };
         self.log.appended += 1;
         self.log.waiting.push(Entry {

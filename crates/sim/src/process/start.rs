@@ -124,6 +124,7 @@ impl Process {
                 },
                 Logged::Lost => Record::Lost,
                 Logged::ProposedPast { round } => Record::ProposedPast { round },
+                Logged::Doubtful { round } => Record::Doubtful { round },
             };
             if needed {
                 self.validator.recover(hub.now, record, &mut effects);
