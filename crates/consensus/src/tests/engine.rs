@@ -394,6 +394,36 @@ fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
     assert_eq!(bench.engine.highest_round(), Round(5));
 }
 
+/// The same where the other's part is full as well: of its own higher blocks the highest goes.
+#[test]
+fn a_block_that_others_need_waits_in_the_place_of_higher_ones() {
+    let mut tight = options();
+    tight.pending_per_author_max = 1;
+    let (mut bench, _) = Bench::started(tight);
+    let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
+    bench.take_round(&[1, 2, 3], 1);
+    let invented = BlockRef {
+        round: Round(1),
+        author: liar,
+        id: BlockId([9; 32]),
+    };
+    let fake = bench.block(1, 2, &[invented], 0);
+    bench.take(Source::Peer(liar), fake.clone());
+    bench.take_round(&[1, 2, 3], 2);
+    let third = bench.round(&[1, 2, 3], 3);
+    bench.take(Source::Peer(ValidatorIndex(3)), third[2].clone());
+    let fourth = bench.round(&[1], 4).remove(0);
+    let fifth = bench.block(2, 5, &[fourth.reference()], 0);
+    bench.take(Source::Peer(other), fifth.clone());
+    bench.take(Source::Peer(other), fourth.clone());
+    let waits = |block: &VerifiedBlock| bench.engine.is_waiting(&block.reference());
+    assert!(waits(&fake) && waits(&fourth) && !waits(&fifth));
+    for block in third[..2].iter().chain([&fifth]) {
+        bench.take(Source::Peer(other), block.clone());
+    }
+    assert_eq!(bench.engine.highest_round(), Round(5));
+}
+
 /// The highest go first, also where bytes are what is short.
 #[test]
 fn what_waits_is_bounded_in_bytes() {
