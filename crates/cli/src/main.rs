@@ -17,6 +17,7 @@ mod output;
 mod random;
 mod scrape;
 mod shown;
+mod svg;
 mod trust;
 
 use std::process::ExitCode;

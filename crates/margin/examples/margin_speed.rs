@@ -4,7 +4,11 @@
 //! for the specification's figures (SETTLEMENT 3.3), which stand beside those of this machine. Those were measured on
 //! a bare formula, without bounds, add-ons beyond one, and lookups of instruments. Each figure here is the least of many
 //! short runs, so that a busy machine disturbs it little. A first argument picks the lines that begin with it.
-#![allow(clippy::disallowed_methods, reason = "it measures time")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it measures time"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,5 +1,9 @@
 //! What prices cost: `cargo run --profile quick -p quorate-margin --example pricing_speed`.
-#![allow(clippy::disallowed_methods, reason = "it measures time")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it measures time"
+)]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

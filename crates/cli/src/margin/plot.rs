@@ -1,10 +1,9 @@
 //! A picture of a verdict: for each feed what the account is worth against the price, if the other feeds are at their worst.
 
-use std::fmt::Write;
-
 use quorate_margin::{FeedExplanation, VOLATILITIES};
 
 use super::situation::Situation;
+use crate::svg::{coloured_text, page, polyline, push, text};
 
 const WIDTH: f64 = 680.0;
 const PANEL: f64 = 240.0;
@@ -22,11 +21,7 @@ pub(super) fn svg(situation: &Situation) -> anyhow::Result<String> {
         Panel::new(situation, feed)?.draw(&mut body, top);
         top += PANEL + GAP;
     }
-    Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {top:.0}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
-        WIDTH + LEFT + 24.0
-    ))
+    Ok(page((WIDTH + LEFT + 24.0, top), &body))
 }
 
 struct Panel {
@@ -104,29 +99,15 @@ impl Panel {
         for (volatility, colour) in COLOURS.iter().enumerate() {
             for (values, dash) in [(&self.now, " stroke-dasharray=\"4 4\""), (&self.worst, "")] {
                 let at = (volatility..values.len()).step_by(VOLATILITIES);
-                let points: Vec<String> = at
-                    .map(|at| format!("{:.1},{:.1}", x(self.prices[at]), y(values[at])))
-                    .collect();
-                let points = points.join(" ");
-                push(
-                    out,
-                    format_args!(
-                        "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash}/>"
-                    ),
-                );
+                let points = at.map(|at| (x(self.prices[at]), y(values[at])));
+                polyline(out, points, colour, dash);
             }
-            let factor = f64::from(self.factors[volatility]) / 1e4;
-            let at = (
-                LEFT + 150.0 * f64::from(u32::try_from(volatility).unwrap_or(0)),
-                top - 8.0,
-            );
-            push(
-                out,
-                format_args!(
-                    "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">volatility x {factor}</text>",
-                    at.0, at.1
-                ),
-            );
+        }
+        let mut at = LEFT;
+        for (factor, colour) in self.factors.iter().zip(COLOURS) {
+            let words = format!("volatility x {}", f64::from(*factor) / 1e4);
+            coloured_text(out, (at, top - 8.0), "start", colour, &words);
+            at += 150.0;
         }
         text(out, (right, top - 8.0), "end", "dashed: nothing pending");
         let (price, value) = (self.prices[self.binding], self.worst[self.binding]);
@@ -139,20 +120,6 @@ impl Panel {
             ),
         );
     }
-}
-
-fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
-    let words = words.replace('&', "&amp;").replace('<', "&lt;");
-    push(
-        out,
-        format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#333\">{words}</text>"
-        ),
-    );
-}
-
-fn push(out: &mut String, element: std::fmt::Arguments<'_>) {
-    writeln!(out, "{element}").expect("strings take everything");
 }
 
 #[cfg(test)]

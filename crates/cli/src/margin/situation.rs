@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow, bail};
 use quorate_margin::{
-    AddOn, Change, Contract, Curve, Explanation, Grid, Lane, Market, Portfolio, RiskArray, Row,
-    SLICE_MS, ScenarioTable, Svi, SviParameters, Terms, VOLATILITIES, Window, explain, floor_atoms,
-    mark, risk_array, value_numerator,
+    AddOn, Change, Contract, Curve, Explanation, Grid, Lane, Market, PRICE_LIMIT, Portfolio, REACH,
+    RiskArray, Row, SLICE_MS, ScenarioTable, Svi, SviParameters, Terms, VOLATILITIES, Window,
+    check_price, check_quantity, explain, floor_atoms, mark, risk_array, value_numerator,
 };
 use quorate_types::{FeedId, InstrumentId};
 
@@ -86,7 +86,7 @@ impl Feed {
         if curves.len() < file.curve.len() {
             bail!("two curves of one expiry");
         }
-        let price = small(&file.price, PRICE_PLACES)?;
+        let price = price(&file.price)?;
         let market = Market::new(price, 0, file.volatility_factors, curves)?;
         let more = grid.nodes_for_band(file.band_bp)?;
         let doubt = if file.low_confidence {
@@ -94,11 +94,20 @@ impl Feed {
         } else {
             0
         };
+        let wide = || {
+            let (band, room) = (file.band_bp, REACH - Window::INITIAL.nodes() - doubt);
+            format!(
+                "a band of {band} bp is too wide: it may move the price by {more} nodes of the grid, and there is room for {room}"
+            )
+        };
+        let initial = Window::INITIAL
+            .widened(more.saturating_add(doubt))
+            .with_context(wide)?;
         Ok(Self {
             name: file.name.clone(),
             market,
             grid,
-            initial: Window::INITIAL.widened(more + doubt)?,
+            initial,
             // A call names its round: it is decided at that price alone.
             maintenance: Window::MAINTENANCE,
         })
@@ -142,7 +151,7 @@ impl Instrument {
 
     /// What so many lots at a price bring the buyer's cash: less than nothing, and rounded against it.
     fn paid(&self, lots: i64, price: &str) -> anyhow::Result<i128> {
-        let price = small(price, PRICE_PLACES)?;
+        let price = self::price(price)?;
         let exact = value_numerator(lots, self.contract.multiplier(), price)?;
         Ok(floor_atoms(-exact))
     }
@@ -155,10 +164,7 @@ fn terms(file: &file::Instrument) -> anyhow::Result<Terms> {
     };
     let strike = || {
         let strike = file.strike.as_deref();
-        small(
-            strike.ok_or_else(|| anyhow!("strike is missing"))?,
-            PRICE_PLACES,
-        )
+        price(strike.ok_or_else(|| anyhow!("strike is missing"))?)
     };
     let is_option = matches!(file.kind, Kind::Call | Kind::Put);
     if !is_option && file.strike.is_some() {
@@ -214,15 +220,16 @@ fn portfolio(file: &file::Account, instruments: &[Instrument]) -> anyhow::Result
     let mut positions = Vec::new();
     for position in &file.position {
         let (id, instrument) = find(instruments, &position.instrument)?;
+        let lots = lots(&position.instrument, position.lots)?;
         let is_option = instrument.contract.terms().option().is_some();
         match &position.entry {
             Some(_) if is_option => bail!("{}: an option's premium is paid", position.instrument),
             None if !is_option => bail!("{}: entry is missing", position.instrument),
             // The row of a future is its whole value, so what it was entered at stands in cash.
-            Some(entry) => cash = sum(cash, instrument.paid(position.lots, entry)?)?,
+            Some(entry) => cash = sum(cash, instrument.paid(lots, entry)?)?,
             None => {}
         }
-        positions.push((id, position.lots));
+        positions.push((id, lots));
     }
     unique(
         file.position.iter().map(|position| &*position.instrument),
@@ -279,8 +286,9 @@ fn change(file: &file::Pending, instruments: &[Instrument]) -> anyhow::Result<Ch
     let mut legs = Vec::new();
     for leg in &file.leg {
         let (id, instrument) = find(instruments, &leg.instrument)?;
-        cash = sum(cash, instrument.paid(leg.lots, &leg.price)?)?;
-        legs.push((id, leg.lots));
+        let lots = lots(&leg.instrument, leg.lots)?;
+        cash = sum(cash, instrument.paid(lots, &leg.price)?)?;
+        legs.push((id, lots));
     }
     Ok(Change::new(cash, &legs)?)
 }
@@ -329,9 +337,22 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> anyhow::Resul
     }
 }
 
+fn lots(instrument: &str, lots: i64) -> anyhow::Result<i64> {
+    check_quantity(lots).with_context(|| instrument.to_owned())
+}
+
 fn sum(cash: i128, more: i128) -> anyhow::Result<i128> {
     cash.checked_add(more)
         .ok_or_else(|| anyhow!("the cash is out of range"))
+}
+
+/// A price in 1e-8, within the bounds of prices.
+fn price(text: &str) -> anyhow::Result<i64> {
+    let units = small(text, PRICE_PLACES)?;
+    check_price(units).map_err(|_| {
+        let most = decimal::show(i128::from(PRICE_LIMIT), PRICE_PLACES);
+        anyhow!("a price of {text} is not above 0 and below {most}")
+    })
 }
 
 fn small(text: &str, places: usize) -> anyhow::Result<i64> {

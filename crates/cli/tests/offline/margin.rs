@@ -83,7 +83,29 @@ fn files_that_make_no_sense_are_refused_with_what_is_wrong() {
             "rate = \"0\"",
             "either a volatility or a smile",
         ),
-        ("price = \"2000\"", "price = \"0\"", "price"),
+        (
+            "price = \"2000\"",
+            "price = \"-1\"",
+            "a price of -1 is not above 0 and below 1407374",
+        ),
+        ("volatility = \"0.8\"", "volatility = \"-0.8\"", "negative"),
+        ("band_bp = 300", "band_bp = 900", "too wide"),
+        (
+            "short_minimum = \"20\"",
+            "short_minimum = \"184467440737095\"",
+            "out of range",
+        ),
+        (
+            "cash = \"2500\"",
+            "cash = \"170141183460469231731687303715884.105727\"",
+            "cash",
+        ),
+        ("lots = 1\n", "lots = 9223372036854775807\n", "ETH"),
+        (
+            "name = \"then buy 1 put at 45\"",
+            "name = \"sell 1 put at 50\"",
+            "more than one pending operation",
+        ),
         (
             "instrument = \"ETH-PERP\"",
             "instrument = \"BTC-PERP\"",

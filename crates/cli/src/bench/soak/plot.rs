@@ -1,8 +1,7 @@
 //! A picture of a soak: memory, log and tables over time, each against an axis of its own that begins at zero.
 
-use std::fmt::Write;
-
 use super::Sample;
+use crate::svg::{page, polyline, push, text};
 
 const WIDTH: f64 = 720.0;
 const PANEL: f64 = 150.0;
@@ -34,11 +33,7 @@ pub(super) fn svg(samples: &[Sample]) -> String {
         panel(&mut body, samples, quantity, top);
         top += PANEL + GAP;
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {top:.0}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
-        WIDTH + LEFT + 24.0
-    )
+    page((WIDTH + LEFT + 24.0, top), &body)
 }
 
 fn panel(out: &mut String, samples: &[Sample], (title, of): Quantity, top: f64) {
@@ -60,30 +55,10 @@ fn panel(out: &mut String, samples: &[Sample], (title, of): Quantity, top: f64) 
             format_args!("<path d=\"M{LEFT} {at:.1}H{right}\" stroke=\"#ddd\" fill=\"none\"/>"),
         );
     }
-    let points: Vec<String> = samples
+    let points = samples
         .iter()
-        .map(|sample| format!("{:.1},{:.1}", x(sample.seconds), y(of(sample))))
-        .collect();
-    let points = points.join(" ");
-    push(
-        out,
-        format_args!(
-            "<polyline points=\"{points}\" fill=\"none\" stroke=\"#1f6feb\" stroke-width=\"1.5\"/>"
-        ),
-    );
-}
-
-fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
-    push(
-        out,
-        format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#333\">{words}</text>"
-        ),
-    );
-}
-
-fn push(out: &mut String, element: std::fmt::Arguments<'_>) {
-    writeln!(out, "{element}").expect("strings take everything");
+        .map(|sample| (x(sample.seconds), y(of(sample))));
+    polyline(out, points, "#1f6feb", "");
 }
 
 /// The next of 1, 2, 5, 10, ... at or above a value, and at least 5.

@@ -1,12 +1,12 @@
 //! What a validator keeps for others to join at, and for how long.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use quorate_ledger::Ledger;
 use quorate_sync::Offers;
 use quorate_types::{
-    AssetId, BlockId, BlockRef, Commit, Epoch, Execution, Genesis, Height, IdentityKey, Member,
-    Round, RuleParameters, ShardId, Signature, ThresholdKey, Timestamp, ValidatorIndex,
+    BlockId, BlockRef, Commit, Height, Round, Signature, Timestamp, ValidatorIndex,
 };
+
+use crate::support::genesis;
 
 const GC_DEPTH: u64 = 4;
 const INTERVAL: u64 = 10;
@@ -22,26 +22,8 @@ struct Chain {
 
 impl Chain {
     fn new() -> Self {
-        let members = (1..=4).map(|seed| Member {
-            identity: IdentityKey([seed; 32]),
-            share_key: ThresholdKey([seed; 96]),
-        });
-        let genesis = Genesis {
-            name: "test".into(),
-            shard: ShardId(0),
-            epoch: Epoch(0),
-            quorum: 3,
-            group_key: ThresholdKey([9; 96]),
-            members: members.collect(),
-            rule: RuleParameters::default(),
-            execution: Execution::Opaque,
-            transfer_fee: 0,
-            fee_asset: AssetId(0),
-            assets: Vec::new(),
-            allocations: Vec::new(),
-        };
         Self {
-            ledger: Ledger::genesis(&genesis).unwrap(),
+            ledger: Ledger::genesis(&genesis()).unwrap(),
             offers: Offers::new(GC_DEPTH, INTERVAL),
             now: Timestamp(0),
         }

@@ -1,6 +1,5 @@
 //! Downloads from peers of which some lie, some are silent and some are slow, seed by seed: the state that comes out is the
 //! one that was certified, and nobody honest is blamed.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +7,12 @@ use quorate_crypto::IdentitySecret;
 use quorate_ledger::{KeyRange, Ledger, Snapshot, StateChunk};
 use quorate_sync::{Download, Request};
 use quorate_types::{
-    Allocation, AssetId, Encode, Epoch, Execution, Genesis, GenesisAsset, Hash32, Member,
-    RuleParameters, ShardId, StateKey, ThresholdKey, ValidatorIndex,
+    Allocation, AssetId, Encode, Execution, Genesis, GenesisAsset, Hash32, StateKey, ValidatorIndex,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::support::genesis;
 
 const PEERS: u16 = 5;
 /// Answers in a row that a peer may owe.
@@ -30,26 +30,15 @@ fn snapshot(people: u16, balance: u128) -> Snapshot {
             amount: balance,
         }
     });
-    let members = (1..=4).map(|seed| Member {
-        identity: IdentitySecret::from_bytes(&[seed; 32]).public(),
-        share_key: ThresholdKey([seed; 96]),
-    });
     let genesis = Genesis {
-        name: "test".into(),
-        shard: ShardId(0),
-        epoch: Epoch(0),
-        quorum: 3,
-        group_key: ThresholdKey([9; 96]),
-        members: members.collect(),
-        rule: RuleParameters::default(),
         execution: Execution::Ledger,
-        transfer_fee: 0,
         fee_asset: asset,
         assets: vec![GenesisAsset {
             id: asset,
             decimals: 0,
         }],
         allocations: allocations.collect(),
+        ..genesis()
     };
     Ledger::genesis(&genesis).unwrap().snapshot()
 }

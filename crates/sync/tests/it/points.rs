@@ -1,5 +1,4 @@
 //! Points, tails and histories of a chain that is made up as far as nobody verifies it: nothing but the truth is taken.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use quorate_consensus::leaders;
 use quorate_crypto::ShareSecret;
