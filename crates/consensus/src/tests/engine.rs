@@ -102,6 +102,26 @@ impl Bench {
         self.engine.status().unreferenced_twins
     }
 
+    /// Has a liar send blocks of rounds 2 and 3 that wait for three parents which do not exist.
+    fn spend_on_invented_parents(&mut self, liar: ValidatorIndex) {
+        let mut asked = 0;
+        for (round, authors) in [(2, vec![1]), (3, vec![1, 2])] {
+            let parent = |author: &u16| BlockRef {
+                round: Round(round - 1),
+                author: ValidatorIndex(*author),
+                id: BlockId([9; 32]),
+            };
+            let parents: Vec<_> = authors.iter().map(parent).collect();
+            let fake = self.block(liar.0, round, &parents, 0);
+            let out = self.take(Source::Peer(liar), fake);
+            asked += fetches(&out)
+                .iter()
+                .map(|(_, blocks)| blocks.len())
+                .sum::<usize>();
+        }
+        assert_eq!(asked, 3);
+    }
+
     fn take_round(&mut self, authors: &[u16], round: u64) -> Vec<Effect> {
         let mut out = Vec::new();
         for block in self.round(authors, round) {
@@ -363,19 +383,7 @@ fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
     let (mut bench, _) = Bench::started(tight);
     let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
     bench.take_round(&[1, 2, 3], 1);
-    let mut invented = Vec::new();
-    for (round, authors) in [(2, vec![1]), (3, vec![1, 2])] {
-        let parent = |author: &u16| BlockRef {
-            round: Round(round - 1),
-            author: ValidatorIndex(*author),
-            id: BlockId([9; 32]),
-        };
-        let parents: Vec<_> = authors.iter().map(parent).collect();
-        let fake = bench.block(1, round, &parents, 0);
-        invented.extend(fetches(&bench.take(Source::Peer(liar), fake)));
-    }
-    assert_eq!(invented.len(), 2, "its allowance and its room are spent");
-
+    bench.spend_on_invented_parents(liar);
     bench.take_round(&[1, 2, 3], 2);
     let third = bench.round(&[1, 2, 3], 3);
     for block in &third[1..] {
@@ -392,6 +400,31 @@ fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
         bench.take(Source::Peer(other), block.clone());
     }
     assert_eq!(bench.engine.highest_round(), Round(5));
+}
+
+/// The same if the liar's block waits before anybody needs it.
+#[test]
+fn who_needs_a_block_is_known_through_blocks_that_wait_already() {
+    let mut tight = options();
+    tight.fetch.in_flight_per_author_max = 3;
+    let (mut bench, _) = Bench::started(tight);
+    let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
+    bench.take_round(&[1, 2, 3], 1);
+    bench.spend_on_invented_parents(liar);
+    bench.take_round(&[1, 2, 3], 2);
+    let third = bench.round(&[1, 2, 3], 3);
+    for block in &third[1..] {
+        bench.take(Source::Peer(block.author()), block.clone());
+    }
+    let missing = third[0].reference();
+    let fourth = bench.round(&[1, 2, 3], 4);
+    let out = bench.take(Source::Peer(liar), fourth[0].clone());
+    assert_eq!(fetches(&out), [], "the liar's allowance is spent");
+    let fifth = bench.round(&[2], 5).remove(0);
+    bench.take(Source::Peer(other), fifth);
+    bench.now = Timestamp(50_000);
+    let asked = fetches(&bench.step(Input::Tick));
+    assert!(asked.iter().any(|(_, blocks)| blocks.contains(&missing)));
 }
 
 /// The same where the other's part is full as well: of its own higher blocks the highest goes.
