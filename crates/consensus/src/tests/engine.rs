@@ -102,8 +102,12 @@ impl Bench {
         self.engine.status().unreferenced_twins
     }
 
-    /// Has a liar send blocks of rounds 2 and 3 that wait for three parents which do not exist.
-    fn spend_on_invented_parents(&mut self, liar: ValidatorIndex) {
+    /// Rounds 1 to 3, all but the block of round 3 by validator 1. Its blocks of rounds 2 and 3 that came first wait for three
+    /// parents which do not exist, and its allowance of fetches is spent on them. Also the blocks of round 3.
+    fn with_invented_parents(mut options: Options) -> (Self, Vec<VerifiedBlock>) {
+        options.fetch.in_flight_per_author_max = 3;
+        let (mut bench, _) = Self::started(options);
+        bench.take_round(&[1, 2, 3], 1);
         let mut asked = 0;
         for (round, authors) in [(2, vec![1]), (3, vec![1, 2])] {
             let parent = |author: &u16| BlockRef {
@@ -112,14 +116,20 @@ impl Bench {
                 id: BlockId([9; 32]),
             };
             let parents: Vec<_> = authors.iter().map(parent).collect();
-            let fake = self.block(liar.0, round, &parents, 0);
-            let out = self.take(Source::Peer(liar), fake);
+            let fake = bench.block(1, round, &parents, 0);
+            let out = bench.take(Source::Peer(ValidatorIndex(1)), fake);
             asked += fetches(&out)
                 .iter()
                 .map(|(_, blocks)| blocks.len())
                 .sum::<usize>();
         }
         assert_eq!(asked, 3);
+        bench.take_round(&[1, 2, 3], 2);
+        let third = bench.round(&[1, 2, 3], 3);
+        for block in &third[1..] {
+            bench.take(Source::Peer(block.author()), block.clone());
+        }
+        (bench, third)
     }
 
     fn take_round(&mut self, authors: &[u16], round: u64) -> Vec<Effect> {
@@ -378,17 +388,9 @@ fn one_authors_low_blocks_do_not_push_out_anothers_high_ones() {
 #[test]
 fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
     let mut tight = options();
-    tight.fetch.in_flight_per_author_max = 3;
     tight.pending_per_author_max = 2;
-    let (mut bench, _) = Bench::started(tight);
-    let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
-    bench.take_round(&[1, 2, 3], 1);
-    bench.spend_on_invented_parents(liar);
-    bench.take_round(&[1, 2, 3], 2);
-    let third = bench.round(&[1, 2, 3], 3);
-    for block in &third[1..] {
-        bench.take(Source::Peer(block.author()), block.clone());
-    }
+    let (mut bench, third) = Bench::with_invented_parents(tight);
+    let other = ValidatorIndex(2);
     // The liar's block of round 3 is missing, and only its own block of round 4 waits for that at first hand.
     let fourth = bench.round(&[1, 2, 3], 4);
     let fifth = bench.round(&[2, 3], 5);
@@ -405,17 +407,8 @@ fn a_liars_blocks_that_others_took_are_not_held_back_by_those_it_invents() {
 /// The same if the liar's block waits before anybody needs it.
 #[test]
 fn who_needs_a_block_is_known_through_blocks_that_wait_already() {
-    let mut tight = options();
-    tight.fetch.in_flight_per_author_max = 3;
-    let (mut bench, _) = Bench::started(tight);
+    let (mut bench, third) = Bench::with_invented_parents(options());
     let (liar, other) = (ValidatorIndex(1), ValidatorIndex(2));
-    bench.take_round(&[1, 2, 3], 1);
-    bench.spend_on_invented_parents(liar);
-    bench.take_round(&[1, 2, 3], 2);
-    let third = bench.round(&[1, 2, 3], 3);
-    for block in &third[1..] {
-        bench.take(Source::Peer(block.author()), block.clone());
-    }
     let missing = third[0].reference();
     let fourth = bench.round(&[1, 2, 3], 4);
     let out = bench.take(Source::Peer(liar), fourth[0].clone());
