@@ -9,6 +9,11 @@
 //! After that, combining is optimistic: t shares are interpolated unchecked and one pairing equation tells whether
 //! the result is right. Only if not, the shares are checked and the bad ones named.
 //!
+//! A share is a point of the curve; what counts is its part in the subgroup. A pairing does not see the rest, so that a member can
+//! send its share in many guises, and it gains nothing: sums of shares keep their parts apart, and what they combine to is
+//! freed of the rest before it is a signature. So shares are not asked whether they are in the subgroup, which would cost more than
+//! all else in a batch of them (docs/adr/0014-shares-by-their-subgroup-part.md). Signatures are.
+//!
 //! Weights of random linear combinations are hashes of everything the equation speaks of, so that verdicts are a
 //! function of the inputs. A batch with a bad signature passes with probability 2^-128.
 
@@ -31,12 +36,17 @@ use crate::bls::{DST, G1, G2, PointError, hash_to_g1, pairing_product_is_one};
 /// A member's index and its share of a signature, unchecked.
 pub type IndexedShare = (ValidatorIndex, Signature);
 
-/// Parses a signature or a share of one: canonical, on the curve, in the subgroup, not the identity.
+/// Parses a signature: canonical, on the curve, in the subgroup, not the identity.
 ///
 /// # Errors
 /// [`PointError`].
 pub fn parse_signature(signature: &Signature) -> Result<G1, PointError> {
     G1::from_bytes(&signature.0)
+}
+
+/// Parses a share of which only the part in the subgroup counts: canonical, on the curve, not the identity.
+fn parse_share(share: &Signature) -> Result<G1, PointError> {
+    G1::on_curve_from_bytes(&share.0)
 }
 
 /// Verifies a signature under a key used once; [`GroupKey`] is faster for a key used again.

@@ -6,6 +6,7 @@ use blst::{BLST_ERROR, blst_p1_affine, blst_p2_affine};
 use zeroize::Zeroize;
 
 use super::ffi;
+use super::multi_scalar::Signed;
 use super::scalar::Scalar;
 
 /// Why bytes are no point that Quorate accepts.
@@ -156,9 +157,25 @@ point!(
     G2, g2, blst_p2_affine, 96
 );
 
+/// 1 - z for the curve's parameter z: what the order of every point outside G1's subgroup of prime order, taken without that
+/// order itself, divides, so that a point times this is in the subgroup (RFC 9380, section 8.8.1).
+pub(crate) const G1_COFACTOR_EXPONENT: u64 = 0xd201_0000_0001_0001;
+
 impl G1 {
     pub(super) const fn from_affine(point: blst_p1_affine) -> Self {
         Self(point)
+    }
+
+    /// A point of the curve is the sum of one of the subgroup and one whose order divides the cofactor: the former.
+    pub(crate) fn subgroup_part(&self) -> Self {
+        let exponent = Signed {
+            magnitude: G1_COFACTOR_EXPONENT.into(),
+            negative: false,
+        };
+        let inverse = Scalar::from(G1_COFACTOR_EXPONENT)
+            .inverse()
+            .expect("the group's order is prime and longer than 64 bits");
+        Self::short_sum(&[*self], &[exponent]).multiply(&inverse)
     }
 
     /// Sixteen bytes' worth of the coordinates, for tables of points: a point and its inverse differ.

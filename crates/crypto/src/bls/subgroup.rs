@@ -106,13 +106,11 @@ mod tests {
     use quorate_types::{Blake3, DomainTag};
 
     use super::*;
+    use crate::bls::points::G1_COFACTOR_EXPONENT as EXPONENT;
     use crate::bls::{Scalar, hash_to_g1};
 
     /// The group's order, big-endian (draft-irtf-cfrg-pairing-friendly-curves-11, section 4.2.1).
     const ORDER: &str = "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
-    /// 1 - z for the curve's parameter z, ibidem. The cofactor is a third of its square, and the points of the cofactor's order are
-    /// two groups: one of this order, and one of a third of it.
-    const EXPONENT: u64 = 0xd201_0000_0001_0001;
 
     /// Any multiple of any point of the curve.
     fn times(point: &G1, factor: &[u8]) -> G1 {
@@ -125,7 +123,8 @@ mod tests {
         })
     }
 
-    /// A point whose order is a factor of the cofactor.
+    /// A point whose order is this prime factor of the cofactor. The cofactor is a third of [`EXPONENT`]'s square, and the points of
+    /// the cofactor's order are two groups: one of that order, and one of a third of it.
     fn of_order(factor: u64) -> G1 {
         let order = hex::decode(ORDER).expect("hexadecimal");
         let outside = (0u64..).find_map(|number| {
@@ -185,6 +184,17 @@ mod tests {
             let missed: usize = (0..40).map(|seed| holding(&points, seed)).sum();
             // 840 parts; each misses it with probability 1 / 81, so that some 10 do.
             assert!((1..=30).contains(&missed), "{factor}: {missed}");
+        }
+    }
+
+    #[test]
+    fn the_subgroup_part_is_what_the_cofactor_leaves() {
+        let member = hash_to_g1(b"member", b"test");
+        assert_eq!(member.subgroup_part(), member);
+        for factor in [3, 11, 10_177, 859_267, 52_437_899] {
+            let stray = of_order(factor);
+            assert!(stray.subgroup_part().is_identity(), "{factor}");
+            assert_eq!(member.add(&stray).subgroup_part(), member, "{factor}");
         }
     }
 

@@ -142,8 +142,7 @@ impl ThresholdPublic {
 
     /// Interpolates the first t well-formed shares, or `None` if there are not so many or they make no signature.
     ///
-    /// That the shares are in the subgroup is not checked: the result is, and a result that is in the subgroup and
-    /// verifies is the signature, whatever it was made of.
+    /// Nothing of the shares is checked: a result that verifies is the signature, whatever it was made of.
     fn candidate(&self, shares: &[IndexedShare]) -> Option<Candidate> {
         let mut bad = Vec::new();
         let mut points = Vec::with_capacity(self.threshold());
@@ -153,9 +152,8 @@ impl ThresholdPublic {
                 Err(_) => bad.push(*index),
             }
             if points.len() == self.threshold() {
-                let point = interpolate(&points);
-                return (point.in_subgroup() && !point.is_identity())
-                    .then_some(Candidate { point, bad });
+                let point = signature_part(interpolate(&points));
+                return (!point.is_identity()).then_some(Candidate { point, bad });
             }
         }
         None
@@ -175,7 +173,7 @@ impl ThresholdPublic {
                 bad: checked.bad,
             });
         };
-        let point = interpolate(enough);
+        let point = signature_part(interpolate(enough));
         assert!(
             self.group().is_valid(&hash_to_g1(message, DST), &point),
             "valid shares interpolate to a valid signature: the keys' degree was checked in ThresholdPublic::parse"
@@ -187,7 +185,16 @@ impl ThresholdPublic {
     }
 }
 
-/// The value at zero of the polynomial through distinct members' shares: their signature, if they are all good.
+/// Frees what shares were combined to of what is outside the subgroup.
+fn signature_part(point: G1) -> G1 {
+    if point.in_subgroup() {
+        point
+    } else {
+        point.subgroup_part()
+    }
+}
+
+/// The value at zero of the polynomial through distinct members' shares: their signature, if they are all good and in the subgroup.
 ///
 /// # Panics
 /// If a member comes twice.

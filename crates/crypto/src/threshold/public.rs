@@ -5,7 +5,7 @@ use quorate_types::{Blake3, DomainTag, Signature, ThresholdKey, ValidatorIndex};
 
 use super::group_key::GroupKey;
 use super::weights::{Equation, Transcript};
-use super::{IndexedShare, is_valid, parse_signature};
+use super::{IndexedShare, is_valid, parse_share};
 use crate::SignatureError;
 use crate::bisect::bad_positions;
 use crate::bls::{
@@ -161,7 +161,7 @@ impl ThresholdPublic {
             index,
             members: self.members(),
         })?;
-        let share = parse_signature(share).map_err(SignatureError::from)?;
+        let share = parse_share(share).map_err(SignatureError::from)?;
         if is_valid(key, &hash_to_g1(message, DST), &share) {
             return Ok(());
         }
@@ -181,12 +181,12 @@ impl ThresholdPublic {
         if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
 
-    /// Sorts shares into valid ones, parsed, and the bad ones' indices.
+    /// Sorts shares into valid ones, as points of the curve, and the bad ones' indices.
     pub(super) fn check_shares(&self, message: &[u8], shares: &[IndexedShare]) -> CheckedShares {
         let mut parsed = Vec::with_capacity(shares.len());
         let mut is_bad = vec![true; shares.len()];
         for (position, (index, share)) in shares.iter().enumerate() {
-            if let (Some(key), Ok(point)) = (self.share_key(*index), parse_signature(share)) {
+            if let (Some(key), Ok(point)) = (self.share_key(*index), parse_share(share)) {
                 parsed.push((position, point, *key));
                 is_bad[position] = false;
             }
@@ -206,7 +206,8 @@ impl ThresholdPublic {
     }
 
     /// Positions in `parsed` of invalid shares. The equation is e(sum of w s, generator) = e(hash, sum of w k) over
-    /// shares s, keys k and weights w.
+    /// shares s, keys k and weights w. It speaks of the shares' parts in the subgroup: the order of the rest has no factor in common
+    /// with that of pairings, whose value it therefore leaves alone.
     fn invalid_shares(
         &self,
         message: &[u8],
