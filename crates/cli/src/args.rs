@@ -3,6 +3,7 @@
 mod ceremony;
 mod committee;
 mod db;
+mod latency;
 mod margin;
 
 use std::ops::Range;
@@ -23,6 +24,7 @@ pub(crate) use ceremony::{
 
 pub(crate) use committee::{CommitteeCommand, CommitteePlanArgs};
 pub(crate) use db::{DbCommand, DbPruneArgs, DbVerifyArgs};
+pub(crate) use latency::BenchLatencyArgs;
 pub(crate) use margin::{MarginCommand, MarginExplainArgs};
 
 const EXIT_CODES: &str = "\
@@ -397,6 +399,8 @@ pub(crate) enum BenchCommand {
     Sync(BenchSyncArgs),
     /// Has one member, and then clients, flood the others, and shows what that costs them.
     Flood(BenchFloodArgs),
+    /// How long transactions take in committees on a wide-area network, in simulated time.
+    Latency(BenchLatencyArgs),
 }
 
 #[derive(Debug, Args)]

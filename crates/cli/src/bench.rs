@@ -7,6 +7,7 @@
 mod bank;
 mod ceremony;
 mod flood;
+mod latency;
 mod measure;
 mod search;
 mod soak;
@@ -55,6 +56,7 @@ pub(crate) async fn run(args: BenchArgs, json: bool) -> Result<(), Failure> {
         Some(BenchCommand::Bank(args)) => return Box::pin(bank::run(args, json)).await,
         Some(BenchCommand::Sync(args)) => return Box::pin(sync::run(args, json)).await,
         Some(BenchCommand::Flood(args)) => return Box::pin(flood::run(args, json)).await,
+        Some(BenchCommand::Latency(args)) => return latency::run(args, json),
         None => {}
     }
     let plan = Plan {

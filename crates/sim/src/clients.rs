@@ -35,6 +35,9 @@ impl Clients {
                 bytes.extend((0..length).map(|at| filler[(at % 8) as usize]));
                 let bytes = Bytes::from(bytes);
                 if process.submit(bytes.clone(), hub) {
+                    if let Some(stopwatch) = &mut hub.stopwatch {
+                        stopwatch.taken(&bytes, hub.now);
+                    }
                     let boot = hub.boots[at.position()];
                     self.accepted.push((at, boot, bytes));
                 }

@@ -9,6 +9,7 @@ use quorate_types::{Block, BlockId, BlockRef, Commit, Evidence, Timestamp, Valid
 use crate::checker::Checker;
 use crate::dice::Dice;
 use crate::event::{Event, Internal, Message, Queue};
+use crate::latency::Stopwatch;
 use crate::mix::Mix;
 use crate::network::Network;
 use crate::options::DriverFault;
@@ -37,6 +38,8 @@ pub(crate) struct Hub {
     pub(crate) asked: BTreeSet<(ValidatorIndex, ValidatorIndex, BlockRef)>,
     /// Whether the faults are over.
     pub(crate) healed: bool,
+    /// Takes transactions' times, where that is what the world is for.
+    pub(crate) stopwatch: Option<Stopwatch>,
     /// Blocks with their transactions decoded and the signatures verified, by whoever executed them first.
     pub(crate) prepared: BTreeMap<BlockId, PreparedBlock>,
 }

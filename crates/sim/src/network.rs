@@ -55,6 +55,15 @@ impl Network {
         }
     }
 
+    /// Sets every link's least delay, in microseconds.
+    pub(crate) fn set_delays(&mut self, delay: impl Fn(ValidatorIndex, ValidatorIndex) -> u64) {
+        for from in (0..self.size).map(ValidatorIndex) {
+            for to in (0..self.size).map(ValidatorIndex) {
+                self.link(from, to).delay = delay(from, to);
+            }
+        }
+    }
+
     fn link(&mut self, from: ValidatorIndex, to: ValidatorIndex) -> &mut Link {
         let at = from.position() * usize::from(self.size) + to.position();
         &mut self.links[at]

@@ -297,6 +297,9 @@ impl Process {
             )
         });
         hub.checker.commit(self.me, commit);
+        if let Some(stopwatch) = &mut hub.stopwatch {
+            stopwatch.committed(self.me, commit, hub.now);
+        }
     }
 
     fn start_job(&mut self, job: Job, hub: &mut Hub, more: &mut Vec<Effect>) {
@@ -396,6 +399,9 @@ impl Process {
         hub.trace.say_in_passing(hub.now, Some(self.me), || {
             format!("certifies height {height}")
         });
+        if let Some(stopwatch) = &mut hub.stopwatch {
+            stopwatch.certified(self.me, height, hub.now);
+        }
         self.offers.certified(height, hub.now);
         let certificate = Arc::new(certificate);
         self.shares = self.shares.split_off(&height.next());

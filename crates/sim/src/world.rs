@@ -6,6 +6,7 @@
 mod disks;
 mod faults;
 mod joins;
+mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -93,6 +94,7 @@ impl World {
             boots: vec![0; usize::from(size)],
             asked: BTreeSet::new(),
             healed: false,
+            stopwatch: None,
             prepared: BTreeMap::new(),
         };
         let nodes = (0..size).map(|_| Node::Down(Box::default())).collect();

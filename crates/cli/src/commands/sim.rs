@@ -168,13 +168,17 @@ impl<'a> Shown<'a, Report> {
 /// The worst of all failures, in the order of [`Summary::exit_code`].
 fn worst(summary: &Summary) -> Option<Kind> {
     let causes = summary.failures.iter().map(|failure| &failure.cause);
-    let worst = causes.max_by_key(|cause| cause.exit_code())?;
-    Some(match worst {
+    causes.max_by_key(|cause| cause.exit_code()).map(kind_of)
+}
+
+/// The kind of failure that a world's is.
+pub(crate) const fn kind_of(cause: &Cause) -> Kind {
+    match cause {
         Cause::Crash(_) => Kind::SeedPanicked,
         Cause::Liveness(_) => Kind::SeedStalled,
         Cause::Safety(_) => Kind::PromiseBroken,
         Cause::Determinism { .. } => Kind::NotDeterministic,
-    })
+    }
 }
 
 fn bar(seeds: u64) -> ProgressBar {
