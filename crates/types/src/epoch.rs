@@ -185,7 +185,7 @@ pub enum SuccessionError {
         /// This one's.
         found: usize,
     },
-    /// A shard's key is neither the one before nor a new one of this epoch for later heights.
+    /// A shard's key is neither the one before nor one of a later term.
     #[error("the key of shard {shard} does not follow the one before")]
     Key {
         /// The shard.
@@ -234,7 +234,8 @@ impl EpochRecord {
     }
 
     /// Checks that this record comes right after `previous`: the next epoch, linked by hash, and each shard's key either
-    /// unchanged or a new one of this epoch for heights above those of the old one.
+    /// unchanged or another one of a later term, which begins where the old one did or above (where it did, if the old one
+    /// certified nothing).
     ///
     /// # Errors
     /// [`SuccessionError`]: the first thing that is wrong.
@@ -272,8 +273,9 @@ impl EpochRecord {
         }
         for (old, new) in previous.shards.iter().zip(&self.shards) {
             let fresh = new.shard == old.shard
-                && new.epoch == self.epoch
-                && new.first > old.first
+                && new.epoch > old.epoch
+                && new.epoch <= self.epoch
+                && new.first >= old.first
                 && new.group_key != old.group_key
                 && new.committee != old.committee;
             if new != old && !fresh {
@@ -399,6 +401,16 @@ impl Decode for ShardKeyProof {
         Ok(Self { shards, key, path })
     }
 }
+
+/// A sitting member's word, in a block of its own, that the beacon said the next committee is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochSeen {
+    /// The epoch in which the next committee's term is to begin.
+    pub epoch: Epoch,
+    /// The next committee.
+    pub committee: CommitteeHash,
+}
+codec_struct!(EpochSeen { epoch, committee });
 
 /// The message whose signature by the beacon is the seed of an epoch: tag, chain, epoch; 48 bytes.
 ///

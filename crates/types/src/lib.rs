@@ -46,7 +46,7 @@ pub use commit::{Commit, blocks_root};
 pub use committee::{Committee, CommitteeError, Member};
 pub use domain::DomainTag;
 pub use epoch::{
-    EpochCertificate, EpochHead, EpochOrigin, EpochRecord, ShardKey, ShardKeyProof,
+    EpochCertificate, EpochHead, EpochOrigin, EpochRecord, EpochSeen, ShardKey, ShardKeyProof,
     SuccessionError, epoch_seed, epoch_seed_message,
 };
 pub use evidence::Evidence;

@@ -129,7 +129,7 @@ fn a_record_follows_only_the_one_before_it() {
         record.require_follows(&first).unwrap_err()
     };
     let key = SuccessionError::Key { shard: ShardId(1) };
-    let cases: [(&str, SuccessionError, Change<'_>); 11] = [
+    let cases: [(&str, SuccessionError, Change<'_>); 12] = [
         (
             "another chain",
             SuccessionError::Chain {
@@ -178,11 +178,14 @@ fn a_record_follows_only_the_one_before_it() {
             },
             &|record| record.shards.truncate(2),
         ),
-        ("a key of another epoch", key, &|record| {
+        ("another key of the same term", key, &|record| {
             record.shards[1].epoch = Epoch(6);
         }),
+        ("a term that is still to come", key, &|record| {
+            record.shards[1].epoch = Epoch(8);
+        }),
         ("heights of the key before", key, &|record| {
-            record.shards[1].first = Height(1_000);
+            record.shards[1].first = Height(999);
         }),
         ("the same key in a new term", key, &|record| {
             record.shards[1].group_key = first.shards[1].group_key;

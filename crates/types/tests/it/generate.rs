@@ -7,8 +7,8 @@ use quorate_types::{
     Account, AccountId, Allocation, AssetId, AssetInfo, Block, BlockBuilder, BlockId, BlockRef,
     Body, CeremonyId, Certificate, ChainId, Claim, CodecError, Committee, CommitteeHash,
     DealingHash, Decode, Delta, Encode, EncryptionKey, Epoch, EpochCertificate, EpochHead,
-    EpochOrigin, EpochProof, EpochRecord, EpochRecordHash, Execution, FinalityShare, Genesis,
-    GenesisAsset, Hash32, Header, HeaderContent, HeaderHash, Height, IdentityKey,
+    EpochOrigin, EpochProof, EpochRecord, EpochRecordHash, EpochSeen, Execution, FinalityShare,
+    Genesis, GenesisAsset, Hash32, Header, HeaderContent, HeaderHash, Height, IdentityKey,
     IdentitySignature, KeyProof, KeySignature, Member, MerklePath, MerkleProof, MerkleTree,
     Outcome, ProofBundle, Receipt, RejectCode, Round, RuleParameters, ShardId, ShardKey,
     ShardKeyProof, Signature, SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey,
@@ -130,7 +130,7 @@ macro_rules! for_each_type {
             IdentityKey, IdentitySignature, Signature, ThresholdKey, EncryptionKey, KeyProof,
             CeremonyId, DealingHash, TranscriptHash, EpochRecordHash,
             ShardKey, EpochOrigin, EpochHead, EpochRecord, EpochCertificate, ShardKeyProof, EpochProof,
-            HeaderContent, MerklePath, Claim, ProofBundle,
+            EpochSeen, HeaderContent, MerklePath, Claim, ProofBundle,
             Account, Allocation, AssetInfo, BlockRef, Body, Certificate, Committee, Delta, Execution,
             FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome,
             Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
@@ -212,6 +212,7 @@ generate_structs! {
     EpochHead { chain, epoch, shards, root, origin }
     EpochOrigin { height, seed, previous }
     EpochProof { epoch, origin, signature, key }
+    EpochSeen { epoch, committee }
     FinalityShare { height, header_hash, signature }
     GenesisAsset { id, decimals }
     Header {
