@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod build;
+mod codec;
 mod fake;
+mod handover;
+mod simulation;
 mod table;
+mod world;
 
 /// A rule of the engine, broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "constructed by tests of the simulation")]
 pub(crate) enum Mutation {
     /// A seed is taken before the registry is frozen.
     SeedBeforeFreeze,
