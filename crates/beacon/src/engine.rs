@@ -24,8 +24,8 @@
 //!
 //! # Stalled and forked shards
 //!
-//! A shard without a new anchor for [`Parameters::stall_epochs`] records is stalled; one that certified two things that
-//! contradict each other ([`Operation::Fraud`]) is forked. For a stalled one all others can be told to abort what waits for it
+//! A shard without a new anchor for [`Parameters::stall_epochs`] records is stalled; one whose running term certified two
+//! things that contradict each other ([`Operation::Fraud`]) is forked. For a stalled one all others can be told to abort what waits for it
 //! ([`Operation::ForceAbort`]). Either can be frozen ([`Operation::Freeze`]): from then on nothing of its term counts that was
 //! not consumed, here as in all other shards, which each answer with what they consumed ([`Operation::FreezeAck`]). When
 //! **all** have, and a committee is ready, [`Operation::Retire`] ends the term above the highest height that anybody consumed.
@@ -223,7 +223,7 @@ impl<V: Verifier> Beacon<V> {
     pub fn is_frozen(&self, shard: ShardId) -> bool {
         self.shard(shard).is_ok_and(|shard| shard.frozen.is_some())
     }
-    /// Whether a shard's term contradicted itself.
+    /// Whether a shard's running term contradicted itself.
     #[must_use]
     pub fn is_forked(&self, shard: ShardId) -> bool {
         self.shard(shard).is_ok_and(|shard| shard.forked)

@@ -66,6 +66,7 @@ impl<V: Verifier> Beacon<V> {
             term: state.term.clone(),
             last: header.height,
             header: anchor.hash,
+            forked: false,
         };
         let state = self.shard_mut(shard);
         *state = Shard {
@@ -161,7 +162,10 @@ impl<V: Verifier> Beacon<V> {
         Err(BeaconError::ShardSignature { shard })
     }
 
-    /// Convicts a shard by two certificates of one term: of one height, or one of them above the other, which is the last.
+    /// Convicts a term by two certificates: of one height, or one of them above the other, which is the last.
+    ///
+    /// A running term stops counting. One that is over is only told of: what is anchored of it stands, and whoever stole its
+    /// old key must not be able to stop the committee that came after.
     pub(super) fn fraud(
         &mut self,
         first: &Certificate,
@@ -172,17 +176,26 @@ impl<V: Verifier> Beacon<V> {
         self.require_chain(first.header.chain)?;
         self.require_chain(second.header.chain)?;
         let state = self.shard(shard)?;
-        if state.forked {
+        let term = self.known_term(shard, first)?;
+        let epoch = term.key.epoch;
+        let known = if state.term.key.epoch == epoch {
+            state.forked
+        } else {
+            state.ended.as_ref().is_some_and(|ended| ended.forked)
+        };
+        if known {
             return Err(BeaconError::Forked { shard });
         }
         if !contradict(first, second) {
             return Err(BeaconError::NoContradiction);
         }
-        let term = self.known_term(shard, first)?;
         self.require_certified(term, first)?;
         self.require_certified(term, second)?;
-        let epoch = term.key.epoch;
-        self.shard_mut(shard).forked = true;
+        let state = self.shard_mut(shard);
+        match &mut state.ended {
+            Some(ended) if ended.term.key.epoch == epoch => ended.forked = true,
+            _ => state.forked = true,
+        }
         effects.push(Effect::Forked { shard, epoch });
         Ok(())
     }

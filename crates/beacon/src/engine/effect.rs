@@ -73,7 +73,7 @@ pub enum Effect {
         /// Its identity.
         identity: IdentityKey,
     },
-    /// A shard's term contradicts itself: the shard takes no further part until it is retired.
+    /// A shard's term contradicts itself. If it is the running one, nothing of it counts any more until it is retired.
     Forked {
         /// The shard.
         shard: ShardId,

@@ -345,8 +345,8 @@ pub enum BeaconError {
         /// The shard.
         shard: ShardId,
     },
-    /// The shard contradicted itself: nothing of it counts until it is retired.
-    #[error("shard {shard} is forked")]
+    /// The term contradicted itself: nothing of it counts.
+    #[error("shard {shard} is forked in that term")]
     Forked {
         /// The shard.
         shard: ShardId,

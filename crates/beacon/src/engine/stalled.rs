@@ -178,6 +178,7 @@ impl<V: Verifier> Beacon<V> {
             term: state.term.clone(),
             last,
             header: None,
+            forked: state.forked,
         };
         let state = self.shard_mut(shard);
         *state = Shard {

@@ -94,6 +94,8 @@ pub(super) struct Ended {
     pub(super) last: Height,
     /// The term's last header, unless the shard was retired.
     pub(super) header: Option<HeaderHash>,
+    /// Whether it contradicted itself.
+    pub(super) forked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,6 +303,7 @@ impl Encode for Ended {
         self.term.encode(out);
         self.last.encode(out);
         encode_option(self.header.as_ref(), out);
+        out.push(u8::from(self.forked));
     }
 }
 
@@ -310,6 +313,7 @@ impl Decode for Ended {
             term: Decode::decode(reader)?,
             last: Decode::decode(reader)?,
             header: decode_option(reader, "last header")?,
+            forked: decode_flag(reader, "fork of an ended term")?,
         })
     }
 }

@@ -715,15 +715,16 @@ fn anchors_go_up_under_the_key_of_the_term() {
     assert_eq!(refused(&mut walk, certificate(&next, 8, NONE, 0)), known);
     anchor(&mut walk, certificate(&next, 9, NONE, 0));
 
-    // Two last certificates convict the shard.
-    let effects = walk.take(Operation::Fraud {
+    // Two last certificates convict the term that is over, once, and do not stop the one that runs.
+    let fraud = Operation::Fraud {
         first: Box::new(last),
         second: Box::new(second),
-    });
+    };
     let epoch = Epoch(0);
-    assert_eq!(effects, [Effect::Forked { shard, epoch }]);
-    let forked = BeaconError::Forked { shard };
-    assert_eq!(refused(&mut walk, certificate(&next, 10, NONE, 0)), forked);
+    assert_eq!(walk.take(fraud.clone()), [Effect::Forked { shard, epoch }]);
+    assert_eq!(walk.refuse(fraud), BeaconError::Forked { shard });
+    assert!(!walk.beacon.is_forked(shard));
+    anchor(&mut walk, certificate(&next, 10, NONE, 0));
 }
 
 #[test]
@@ -764,6 +765,10 @@ fn fraud_is_two_certificates_of_one_term_that_contradict() {
     assert!(walk.beacon.is_forked(shard));
     assert_eq!(
         walk.refuse(fraud(&five, &other)),
+        BeaconError::Forked { shard }
+    );
+    assert_eq!(
+        walk.refuse(Operation::Anchor(six)),
         BeaconError::Forked { shard }
     );
     // A forked shard need not be stalled to be frozen.
