@@ -195,6 +195,21 @@ impl Assignment {
             .filter_map(move |(shard, members)| members.contains(key).then_some(shard))
     }
 
+    /// An assignment of committees that were computed before.
+    ///
+    /// # Errors
+    /// [`AssignmentError::Shards`], [`AssignmentError::ShardTooSmall`].
+    pub(crate) fn restore(
+        placement: Placement,
+        shards: Vec<BTreeSet<IdentityKey>>,
+    ) -> Result<Self, AssignmentError> {
+        let found = u32::try_from(shards.len()).unwrap_or(u32::MAX);
+        if !(1..=SHARDS_MAX).contains(&found) {
+            return Err(AssignmentError::Shards { found });
+        }
+        Self::checked(placement, shards)
+    }
+
     fn checked(placement: Placement, shards: Vec<Members>) -> Result<Self, AssignmentError> {
         for (shard, members) in (0..).zip(&shards) {
             let members = count(members);

@@ -1,11 +1,14 @@
-//! Who sits in which shard, and how likely it is that a committee fails.
-//!
-//! Two pure cores, both functions of integers and bytes alone:
+//! The beacon: who sits in which shard, under which key, and how likely it is that a committee fails.
 //!
 //! - **Risk.** [`Draw`] is a committee drawn at random from a [`Population`] with Byzantine members; its [`Risk`]s of
 //!   each [`Harm`] are exact quotients of integers. [`Plan`] makes an operator's table and [`Advice`] of them.
 //! - **Assignment.** [`Assignment`] puts a frozen [`Registry`] of validators into shards from a seed of 32 bytes, and
 //!   from one epoch to the next exchanges few members of each shard, so that most of a committee stays.
+//! - **The engine.** [`Beacon`] is a state machine over the beacon committee's ordered log: it keeps the registry, counts
+//!   epochs, draws committees, records their keys, anchors shards' certificates, ejects the convicted and gives stalled
+//!   shards a new committee. See [`engine`].
+//! - **The hand-over.** [`StopRule`] says at which height a shard's term ends, from what its committee ordered. See
+//!   [`handover`].
 //!
 //! # Model
 //!
@@ -20,9 +23,15 @@
 //!
 //! # What it does not do
 //!
-//! There is no engine yet: nothing here makes the seed, keeps the ledger of members, counts epochs or hands a shard
-//! over from one committee to the next. The largest committee that can run is a limit of `quorate-types`
-//! ([`COMMITTEE_MAX`](quorate_types::limits::COMMITTEE_MAX)) and of key generation; figures are given beyond it too.
+//! Nothing here is wired into a validator: no driver orders [`Operation`]s, signs what [`Effect`]s ask for, or carries
+//! messages between shards. What shards tell each other about freezes and retirements goes over channels that another
+//! crate keeps; [`FreezeAck`] comes out of them. The beacon's own committee is outside: its members, and the resharing
+//! that keeps its key, are not in the registry or in epoch records. Operators are fixed at genesis. Two shards that are
+//! frozen at once wait for each other's acknowledgement. A validator that left cannot be ejected until it is back.
+//! Expiry and fees of operations are not there: whoever orders them bounds them.
+//!
+//! The largest committee that can run is a limit of `quorate-types`
+//! ([`COMMITTEE_MAX`](quorate_types::limits::COMMITTEE_MAX)) and of key generation; risks are given beyond it too.
 //!
 //! ```
 //! use quorate_beacon::{ByzantineShare, Draw, Harm, Population, QuorumRule};
@@ -40,20 +49,34 @@
 #![deny(clippy::float_arithmetic, clippy::as_conversions)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod advice;
 mod assignment;
+pub mod engine;
 mod error;
 mod exact;
+pub mod handover;
 mod plan;
 mod quorum;
 mod registry;
 mod risk;
+#[cfg(test)]
+mod tests;
 
 pub use advice::Advice;
 pub use assignment::{Assignment, Placement, Reassignment, ShardChange, score};
+#[cfg(feature = "crypto")]
+pub use engine::CryptoVerifier;
+pub use engine::{
+    Applied, Beacon, BeaconError, BeaconGenesis, BeaconGenesisError, Departure, Effect,
+    FirstValidator, FreezeAck, KeyProposal, MemberReady, Operation, Parameters, ParametersError,
+    Phase, Registration, Report, Seat, Verifier,
+};
 pub use error::{AssignmentError, RiskError};
 pub use exact::{Decimal, Risk};
+pub use handover::{HandoverError, Stop, StopRule};
 pub use plan::{Figure, Layout, Plan, PlanInput, QuorumRow};
 pub use quorum::{Harm, QuorumRule, faults};
 pub use registry::Registry;
@@ -63,6 +86,5 @@ pub use risk::{ByzantineShare, Draw, Population, byzantine_max, overlapping_risk
 /// law of a committee of half of them still takes well under a second.
 pub const VALIDATORS_MAX: u32 = 10_000;
 
-/// Most shards: the least committee fills them from a tenth of [`VALIDATORS_MAX`], and each shard costs one hash for
-/// every validator.
-pub const SHARDS_MAX: u32 = 256;
+/// Most shards.
+pub const SHARDS_MAX: u32 = quorate_types::limits::SHARDS_MAX;

@@ -2,6 +2,7 @@
 
 use quorate_types::{
     AccountId, ChainId, CodecError, Epoch, HeaderHash, Height, ShardId, StateProofError,
+    SuccessionError,
 };
 
 /// An argument that is decoded.
@@ -21,6 +22,14 @@ pub enum Input {
     Asset,
     /// A path in the state tree.
     StateProof,
+    /// The head of an epoch record and the beacon's signature.
+    EpochCertificate,
+    /// An epoch record.
+    EpochRecord,
+    /// A shard's key with its path in an epoch record.
+    ShardKeyProof,
+    /// A proof bundle.
+    ProofBundle,
 }
 
 impl core::fmt::Display for Input {
@@ -33,6 +42,10 @@ impl core::fmt::Display for Input {
             Self::Account => f.write_str("account"),
             Self::Asset => f.write_str("asset"),
             Self::StateProof => f.write_str("state proof"),
+            Self::EpochCertificate => f.write_str("epoch certificate"),
+            Self::EpochRecord => f.write_str("epoch record"),
+            Self::ShardKeyProof => f.write_str("shard key proof"),
+            Self::ProofBundle => f.write_str("proof bundle"),
         }
     }
 }
@@ -95,6 +108,26 @@ pub enum LightError {
     /// The signature is not the group key's over this message.
     #[error("the signature does not verify under the group key")]
     NotSigned,
+    /// The beacon's signature is no usable point.
+    #[error("unusable signature of the beacon: {0}")]
+    BeaconSignature(PointError),
+    /// The beacon did not sign this epoch record.
+    #[error("the epoch record is not signed by the beacon")]
+    NotSignedByBeacon,
+    /// The path does not lead from the shard's key to the epoch record.
+    #[error("the path does not lead from the shard's key to the epoch record")]
+    KeyNotIncluded,
+    /// The height is below those that the key certifies.
+    #[error("height {found} under a key whose term begins at {first}")]
+    BeforeTerm {
+        /// The term's first height.
+        first: Height,
+        /// The header's height.
+        found: Height,
+    },
+    /// An epoch record does not come right after the one before.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
     /// A header of a chain is not the one that its successor names.
     #[error("header {position} has hash {found}, its successor names {expected}")]
     BrokenChain {

@@ -1,8 +1,8 @@
 //! What follows from a verified header.
 
 use quorate_types::{
-    Account, AccountId, AssetId, AssetInfo, Decode, Header, HeaderHash, MerkleProof, Receipt,
-    StateKey, StateProof,
+    Account, AccountId, AssetId, AssetInfo, Decode, Encode, Header, HeaderHash, MerklePath,
+    MerkleProof, Receipt, StateKey, StateProof,
 };
 
 use crate::error::{Input, LightError};
@@ -94,6 +94,22 @@ impl VerifiedHeader {
         let proof: MerkleProof = decode(Input::MerkleProof, proof)?;
         if proof.verifies(&self.header.receipts_root, receipt) {
             Ok(decoded)
+        } else {
+            Err(LightError::ReceiptNotIncluded)
+        }
+    }
+
+    /// As [`VerifiedHeader::verify_receipt`], for a path without position.
+    ///
+    /// # Errors
+    /// [`LightError::ReceiptNotIncluded`].
+    pub fn verify_receipt_path(
+        &self,
+        receipt: &Receipt,
+        path: &MerklePath,
+    ) -> Result<(), LightError> {
+        if path.root(&receipt.to_bytes()) == self.header.receipts_root {
+            Ok(())
         } else {
             Err(LightError::ReceiptNotIncluded)
         }

@@ -1,6 +1,6 @@
 //! The root of trust.
 
-use quorate_types::{Certificate, ChainId, Decode, Epoch, Header, ShardId, ThresholdKey};
+use quorate_types::{Certificate, ChainId, Decode, Epoch, Header, Height, ShardId, ThresholdKey};
 
 use crate::bls::GroupKey;
 use crate::error::{Input, LightError};
@@ -14,6 +14,7 @@ pub struct TrustedKey {
     chain: ChainId,
     shard: ShardId,
     epoch: Epoch,
+    first: Height,
     group_key: GroupKey,
 }
 
@@ -28,10 +29,25 @@ impl TrustedKey {
         epoch: Epoch,
         group_key: &ThresholdKey,
     ) -> Result<Self, LightError> {
+        Self::from_height(chain, shard, epoch, group_key, Height(0))
+    }
+
+    /// As [`TrustedKey::new`], for a key that certifies no height below `first`.
+    ///
+    /// # Errors
+    /// [`LightError::GroupKey`].
+    pub fn from_height(
+        chain: ChainId,
+        shard: ShardId,
+        epoch: Epoch,
+        group_key: &ThresholdKey,
+        first: Height,
+    ) -> Result<Self, LightError> {
         Ok(Self {
             chain,
             shard,
             epoch,
+            first,
             group_key: GroupKey::parse(group_key).map_err(LightError::GroupKey)?,
         })
     }
@@ -51,6 +67,11 @@ impl TrustedKey {
     pub const fn epoch(&self) -> Epoch {
         self.epoch
     }
+    /// The lowest height that the key certifies.
+    #[must_use]
+    pub const fn first(&self) -> Height {
+        self.first
+    }
     /// The group key.
     #[must_use]
     pub const fn group_key(&self) -> &GroupKey {
@@ -61,13 +82,20 @@ impl TrustedKey {
     ///
     /// # Errors
     /// [`LightError::Malformed`], [`LightError::WrongChain`], [`LightError::WrongShard`], [`LightError::WrongEpoch`],
-    /// [`LightError::Signature`], [`LightError::NotSigned`], looked for in this order.
+    /// [`LightError::BeforeTerm`], [`LightError::Signature`], [`LightError::NotSigned`], looked for in this order.
     pub fn verify_certificate(&self, certificate: &[u8]) -> Result<VerifiedHeader, LightError> {
         let certificate =
             Certificate::from_bytes(certificate).map_err(|source| LightError::Malformed {
                 input: Input::Certificate,
                 source,
             })?;
+        self.verify_decoded(certificate)
+    }
+
+    pub(crate) fn verify_decoded(
+        &self,
+        certificate: Certificate,
+    ) -> Result<VerifiedHeader, LightError> {
         self.require_scope(&certificate.header)?;
         let hash = certificate.header.hash();
         self.group_key
@@ -92,6 +120,12 @@ impl TrustedKey {
             return Err(LightError::WrongEpoch {
                 expected: self.epoch,
                 found: header.epoch,
+            });
+        }
+        if header.height < self.first {
+            return Err(LightError::BeforeTerm {
+                first: self.first,
+                found: header.height,
             });
         }
         Ok(())

@@ -1,11 +1,20 @@
 //! The verifying client: what a certificate, a header chain, a receipt or a balance proves, from bytes alone.
 //!
-//! A client pins one [`TrustedKey`]: a committee's 96-byte group key and the chain, shard and epoch it stands for.
-//! [`TrustedKey::verify_certificate`] is the only way to a [`VerifiedHeader`] from outside, and everything else is a
-//! method of that: older headers by hash chain, receipts and the absence or presence of state by hash path.
+//! A client pins one 96-byte key and brings bytes. There are two roots to pin:
+//!
+//! - [`TrustedBeacon`], the beacon's key, which never changes and speaks for all shards and epochs. One epoch record under it
+//!   gives each shard's [`TrustedKey`]; [`TrustedBeacon::verify_bundle`] takes a whole `.proof` file in one step.
+//! - [`TrustedKey`], one committee's group key and the chain, shard and epoch it stands for: for networks without a beacon,
+//!   of which the caller brings each epoch's key.
+//!
+//! Verifying a certificate is the only way to a [`VerifiedHeader`] from outside, and everything else is a method of that:
+//! older headers by hash chain, receipts and the absence or presence of state by hash path.
 //!
 //! It does not fetch anything, keeps no state and reads no clock, so it cannot say whether a verified header is the
-//! newest. It does not learn of new epochs' keys; the caller brings the key of each.
+//! newest. Nor can it say from one epoch record where a term *ended*: whoever stole a key of a term that is over can certify
+//! heights above its end to a client that asks for no newer record. Clients that keep records follow them with
+//! [`VerifiedRecord::verify_next`]. Old headers under a newer certificate are proved by the chain of headers only; there
+//! are no shorter proofs of history yet.
 //!
 //! Model: whoever holds fewer than q shares of the group key cannot make a certificate. So a verified header was
 //! computed by at least q - f honest members of a committee with at most f Byzantine ones. Nothing is assumed of
@@ -38,11 +47,13 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod beacon;
 mod bls;
 mod error;
 mod header;
 mod key;
 
+pub use beacon::{TrustedBeacon, VerifiedBundle, VerifiedEpoch, VerifiedRecord};
 pub use bls::{GroupKey, SIGNATURE_DST, verify_message};
 pub use error::{Input, LightError, PointError};
 pub use header::VerifiedHeader;

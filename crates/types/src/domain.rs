@@ -98,11 +98,33 @@ pub enum DomainTag {
     Export,
     /// BLAKE3: seed of an epoch, shard and a validator's key, to the order in which the shard takes validators.
     ShardScore,
+    /// SHA-256: the head of an epoch record.
+    EpochRecord,
+    /// SHA-256: where an epoch record comes from.
+    EpochOrigin,
+    /// BLS: an epoch record's hash, by the beacon.
+    EpochCertificate,
+    /// BLS: chain and epoch, by the beacon; the signature is the epoch's randomness.
+    EpochSeed,
+    /// SHA-256: signature of the epoch's seed message to the seed.
+    EpochRandomness,
+    /// Ed25519: a validator's registration, by its operator.
+    Registration,
+    /// Ed25519: a validator's registration, by its identity.
+    RegistrationConsent,
+    /// Ed25519: a validator's departure, by its operator.
+    Departure,
+    /// Ed25519: a shard's next committee and key, by an incoming member.
+    KeyProposal,
+    /// Ed25519 and BLS: an incoming member holds its share of a shard's next key.
+    ShardReady,
+    /// BLAKE3: the beacon engine's state.
+    BeaconState,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 57] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -149,6 +171,17 @@ impl DomainTag {
         Self::ShareChallenge,
         Self::Export,
         Self::ShardScore,
+        Self::EpochRecord,
+        Self::EpochOrigin,
+        Self::EpochCertificate,
+        Self::EpochSeed,
+        Self::EpochRandomness,
+        Self::Registration,
+        Self::RegistrationConsent,
+        Self::Departure,
+        Self::KeyProposal,
+        Self::ShardReady,
+        Self::BeaconState,
     ];
 
     /// The tag's eight bytes.
@@ -201,6 +234,17 @@ impl DomainTag {
             Self::ShareChallenge => b"shr-prov",
             Self::Export => b"export\0\0",
             Self::ShardScore => b"shrd-scr",
+            Self::EpochRecord => b"ep-rec\0\0",
+            Self::EpochOrigin => b"ep-orig\0",
+            Self::EpochCertificate => b"ep-cert\0",
+            Self::EpochSeed => b"ep-seed\0",
+            Self::EpochRandomness => b"ep-rand\0",
+            Self::Registration => b"reg-op\0\0",
+            Self::RegistrationConsent => b"reg-id\0\0",
+            Self::Departure => b"reg-exit",
+            Self::KeyProposal => b"key-prop",
+            Self::ShardReady => b"key-redy",
+            Self::BeaconState => b"bcn-stat",
         }
     }
 }

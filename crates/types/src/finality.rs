@@ -53,6 +53,12 @@ impl Header {
     /// The length of the encoding in bytes.
     pub const LENGTH: usize = 2 + 32 + 4 + 8 + 8 + 32 + 8 + 2 + 32 + 8 + 8 + 5 * 32;
 
+    /// The next committee, if this is the last header of its committee's term: then its certificate is the hand-over.
+    #[must_use]
+    pub fn successor(&self) -> Option<CommitteeHash> {
+        (self.next_committee != CommitteeHash::ZERO).then_some(self.next_committee)
+    }
+
     /// SHA-256 of the canonical encoding under its tag.
     #[must_use]
     pub fn hash(&self) -> HeaderHash {
@@ -60,6 +66,143 @@ impl Header {
         self.encode(&mut bytes);
         HeaderHash(Sha256::new(DomainTag::Header).chain(bytes).finish())
     }
+}
+
+/// A header without what is known from the key that certifies it: version, chain, shard and epoch. 78 bytes less for each
+/// [`ProofBundle`](crate::ProofBundle), of which 32 because the next committee's hash is there only if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderContent {
+    /// As [`Header::height`].
+    pub height: Height,
+    /// As [`Header::previous`].
+    pub previous: HeaderHash,
+    /// As [`Header::leader_round`].
+    pub leader_round: Round,
+    /// As [`Header::leader_author`].
+    pub leader_author: ValidatorIndex,
+    /// As [`Header::leader`].
+    pub leader: BlockId,
+    /// As [`Header::timestamp_ms`].
+    pub timestamp_ms: u64,
+    /// As [`Header::transactions_total`].
+    pub transactions_total: u64,
+    /// As [`Header::blocks_root`].
+    pub blocks_root: Hash32,
+    /// As [`Header::receipts_root`].
+    pub receipts_root: Hash32,
+    /// As [`Header::outbox_root`].
+    pub outbox_root: Hash32,
+    /// As [`Header::state_root`].
+    pub state_root: Hash32,
+    /// As [`Header::next_committee`]; `None` for zero.
+    pub next_committee: Option<CommitteeHash>,
+}
+
+impl HeaderContent {
+    /// What `header` holds besides version, chain, shard and epoch.
+    #[must_use]
+    pub fn of(header: &Header) -> Self {
+        Self {
+            height: header.height,
+            previous: header.previous,
+            leader_round: header.leader_round,
+            leader_author: header.leader_author,
+            leader: header.leader,
+            timestamp_ms: header.timestamp_ms,
+            transactions_total: header.transactions_total,
+            blocks_root: header.blocks_root,
+            receipts_root: header.receipts_root,
+            outbox_root: header.outbox_root,
+            state_root: header.state_root,
+            next_committee: header.successor(),
+        }
+    }
+
+    /// The whole header.
+    #[must_use]
+    pub fn with(&self, chain: ChainId, shard: ShardId, epoch: Epoch) -> Header {
+        Header {
+            chain,
+            shard,
+            epoch,
+            height: self.height,
+            previous: self.previous,
+            leader_round: self.leader_round,
+            leader_author: self.leader_author,
+            leader: self.leader,
+            timestamp_ms: self.timestamp_ms,
+            transactions_total: self.transactions_total,
+            blocks_root: self.blocks_root,
+            receipts_root: self.receipts_root,
+            outbox_root: self.outbox_root,
+            state_root: self.state_root,
+            next_committee: self.next_committee.unwrap_or(CommitteeHash::ZERO),
+        }
+    }
+}
+
+impl Encode for HeaderContent {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.height.encode(out);
+        self.previous.encode(out);
+        self.leader_round.encode(out);
+        self.leader_author.encode(out);
+        self.leader.encode(out);
+        self.timestamp_ms.encode(out);
+        self.transactions_total.encode(out);
+        self.blocks_root.encode(out);
+        self.receipts_root.encode(out);
+        self.outbox_root.encode(out);
+        self.state_root.encode(out);
+        match &self.next_committee {
+            None => out.push(0),
+            Some(committee) => {
+                out.push(1);
+                committee.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for HeaderContent {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            height: Decode::decode(reader)?,
+            previous: Decode::decode(reader)?,
+            leader_round: Decode::decode(reader)?,
+            leader_author: Decode::decode(reader)?,
+            leader: Decode::decode(reader)?,
+            timestamp_ms: Decode::decode(reader)?,
+            transactions_total: Decode::decode(reader)?,
+            blocks_root: Decode::decode(reader)?,
+            receipts_root: Decode::decode(reader)?,
+            outbox_root: Decode::decode(reader)?,
+            state_root: Decode::decode(reader)?,
+            next_committee: decode_successor(reader)?,
+        })
+    }
+}
+
+/// A committee's hash or none, for which zero is no second spelling.
+fn decode_successor(reader: &mut Reader<'_>) -> Result<Option<CommitteeHash>, CodecError> {
+    match u8::decode(reader)? {
+        0 => Ok(None),
+        1 => match CommitteeHash::decode(reader)? {
+            CommitteeHash::ZERO => Err(CodecError::NotCanonical {
+                field: "next committee",
+            }),
+            committee => Ok(Some(committee)),
+        },
+        found => Err(CodecError::Variant {
+            value: "next committee",
+            found,
+        }),
+    }
+}
+
+impl CommitteeHash {
+    /// No committee: what all headers name as the next one but the last of a term.
+    pub const ZERO: Self = Self([0; 32]);
 }
 
 impl HeaderHash {

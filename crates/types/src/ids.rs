@@ -195,6 +195,10 @@ byte_string!(
     CommitteeHash[32]
 );
 byte_string!(
+    /// SHA-256 of an epoch record's head.
+    EpochRecordHash[32]
+);
+byte_string!(
     /// An Ed25519 public key: a validator's identity or an account's owner.
     IdentityKey[32]
 );

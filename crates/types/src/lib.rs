@@ -25,12 +25,14 @@ mod codec;
 mod commit;
 mod committee;
 mod domain;
+mod epoch;
 mod evidence;
 mod finality;
 mod genesis;
 mod hash;
 mod ids;
 mod merkle;
+mod proof_bundle;
 mod receipt;
 mod state_proof;
 mod transaction;
@@ -43,17 +45,22 @@ pub use codec::{
 pub use commit::{Commit, blocks_root};
 pub use committee::{Committee, CommitteeError, Member};
 pub use domain::DomainTag;
+pub use epoch::{
+    EpochCertificate, EpochHead, EpochOrigin, EpochRecord, EpochSeen, ShardKey, ShardKeyProof,
+    SuccessionError, epoch_seed, epoch_seed_message,
+};
 pub use evidence::Evidence;
-pub use finality::{Certificate, FinalityShare, Header};
+pub use finality::{Certificate, FinalityShare, Header, HeaderContent};
 pub use genesis::{Allocation, Execution, Genesis, GenesisAsset, GenesisError, RuleParameters};
 pub use hash::{Blake3, Sha256};
 pub use ids::{
     AccountId, AssetId, BlockId, CeremonyId, ChainId, CommitteeHash, DealingHash, EncryptionKey,
-    Epoch, FeedId, Hash32, HeaderHash, Height, IdentityKey, IdentitySignature, InstrumentId,
-    KeyProof, Round, ShardId, Signature, ThresholdKey, Timestamp, TransactionId, TranscriptHash,
-    ValidatorIndex,
+    Epoch, EpochRecordHash, FeedId, Hash32, HeaderHash, Height, IdentityKey, IdentitySignature,
+    InstrumentId, KeyProof, Round, ShardId, Signature, ThresholdKey, Timestamp, TransactionId,
+    TranscriptHash, ValidatorIndex,
 };
-pub use merkle::{MerkleProof, MerkleTree, merkle_root};
+pub use merkle::{MerklePath, MerkleProof, MerkleTree, merkle_root};
+pub use proof_bundle::{Claim, EpochProof, ProofBundle};
 pub use receipt::{Delta, Outcome, Receipt, RejectCode};
 pub use state_proof::{
     EMPTY_STATE_ROOT, SparseLeaf, StateProof, StateProofError, internal_hash, leaf_hash,

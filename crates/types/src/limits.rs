@@ -35,3 +35,6 @@ pub const NAME_BYTES_MAX: u32 = 64;
 pub const ALLOCATIONS_MAX: u32 = 1_000_000;
 /// Most leader slots in a round: more only delay the decision of the round's last slot.
 pub const LEADERS_MAX: u16 = 16;
+/// Most shards: the least committee fills them from a tenth of the largest registry, and each shard costs one hash for
+/// every validator.
+pub const SHARDS_MAX: u32 = 256;

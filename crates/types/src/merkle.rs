@@ -68,33 +68,114 @@ impl MerkleTree {
 
 impl MerkleProof {
     /// Whether `leaf` stands at [`MerkleProof::index`] of the list with this `root`.
+    #[must_use]
+    pub fn verifies(&self, root: &Hash32, leaf: &[u8]) -> bool {
+        self.root(leaf).is_some_and(|found| found == *root)
+    }
+
+    /// The root of the list in which `leaf` stands at [`MerkleProof::index`], or `None` if the path is too long or too
+    /// short for that.
+    #[must_use]
+    pub fn root(&self, leaf: &[u8]) -> Option<Hash32> {
+        Some(self.to_path()?.root(leaf))
+    }
+
+    /// The path alone: which side each sibling stands on, without position and length of the list. `None` if the path is
+    /// too long or too short.
     ///
     /// The walk is that of RFC 9162, 2.1.3.2.
     #[must_use]
-    pub fn verifies(&self, root: &Hash32, leaf: &[u8]) -> bool {
-        if self.index >= self.size {
-            return false;
+    pub fn to_path(&self) -> Option<MerklePath> {
+        if path_length(self.index, self.size)? != self.path.len() {
+            return None;
         }
+        let mut sides = 0u64;
         let mut node = self.index;
         let mut last = self.size - 1;
-        let mut hash = leaf_node(leaf);
-        for sibling in &self.path {
-            if last == 0 {
-                return false;
-            }
+        for step in 0..self.path.len() {
             if node & 1 == 1 || node == last {
-                hash = inner_node(sibling, &hash);
+                sides |= 1 << step;
                 while node & 1 == 0 && node != 0 {
                     node >>= 1;
                     last >>= 1;
                 }
-            } else {
-                hash = inner_node(&hash, sibling);
             }
             node >>= 1;
             last >>= 1;
         }
-        last == 0 && hash == *root
+        Some(MerklePath {
+            sides,
+            siblings: self.path.clone(),
+        })
+    }
+}
+
+/// How many siblings the leaf at `index` of a list of `size` has on its path; `None` past the end.
+pub(crate) const fn path_length(index: u64, size: u64) -> Option<usize> {
+    if index >= size {
+        return None;
+    }
+    // Below the last leaf on the right side, levels without a sibling are left out.
+    let mut node = index;
+    let mut last = size - 1;
+    let mut length = 0;
+    while last > 0 {
+        if node & 1 == 1 || node < last {
+            length += 1;
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    Some(length)
+}
+
+/// A path from a leaf to a root that says nothing of where in the list the leaf stands: one path has one encoding, where
+/// several positions and lengths of a [`MerkleProof`] describe the same steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MerklePath {
+    /// Bit i, from the lowest, is set if sibling i stands on the left.
+    pub sides: u64,
+    /// Sibling hashes from the leaf to the root.
+    pub siblings: Vec<Hash32>,
+}
+
+impl MerklePath {
+    /// The root that the path leads to from `leaf`.
+    #[must_use]
+    pub fn root(&self, leaf: &[u8]) -> Hash32 {
+        let mut hash = leaf_node(leaf);
+        let mut sides = self.sides;
+        for sibling in &self.siblings {
+            hash = if sides & 1 == 1 {
+                inner_node(sibling, &hash)
+            } else {
+                inner_node(&hash, sibling)
+            };
+            sides >>= 1;
+        }
+        hash
+    }
+}
+
+impl Encode for MerklePath {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_list(&self.siblings, out);
+        self.sides.encode(out);
+    }
+}
+
+impl Decode for MerklePath {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let siblings: Vec<Hash32> = reader.list("merkle path", MERKLE_PATH_MAX)?;
+        let sides = u64::decode(reader)?;
+        let unused =
+            u32::try_from(siblings.len()).map_or(0, |steps| sides.checked_shr(steps).unwrap_or(0));
+        if unused != 0 {
+            return Err(CodecError::NotCanonical {
+                field: "merkle path",
+            });
+        }
+        Ok(Self { sides, siblings })
     }
 }
 
@@ -228,6 +309,9 @@ mod tests {
                 if shorter.path.pop().is_some() {
                     prop_assert!(!shorter.verifies(&root, leaf));
                 }
+                let path = proof.to_path().unwrap();
+                prop_assert_eq!(path.root(leaf), root);
+                prop_assert_eq!(MerklePath::from_bytes(&path.to_bytes()), Ok(path));
                 prop_assert_eq!(MerkleProof::from_bytes(&proof.to_bytes()), Ok(proof));
             }
             prop_assert!(tree.proof(size).is_none());

@@ -60,6 +60,21 @@ fn derived(lines: &mut Vec<(String, String)>) {
     add("Committee::hash", &|source| {
         Committee::generate(source).hash().to_bytes()
     });
+    add("EpochOrigin::hash", &|source| {
+        EpochOrigin::generate(source).hash().to_bytes()
+    });
+    add("EpochRecord::hash", &|source| {
+        EpochRecord::generate(source).hash().to_bytes()
+    });
+    add("EpochRecordHash::signing_bytes", &|source| {
+        EpochRecordHash::generate(source).signing_bytes().to_vec()
+    });
+    add("epoch_seed_message", &|source| {
+        epoch_seed_message(&Generate::generate(source), Generate::generate(source))
+    });
+    add("epoch_seed", &|source| {
+        epoch_seed(&Generate::generate(source)).to_bytes()
+    });
     add("Genesis::chain_id", &|source| {
         Genesis::generate(source).chain_id().to_bytes()
     });

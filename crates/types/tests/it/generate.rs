@@ -5,12 +5,14 @@ use std::fmt::Debug;
 
 use quorate_types::{
     Account, AccountId, Allocation, AssetId, AssetInfo, Block, BlockBuilder, BlockId, BlockRef,
-    Body, CeremonyId, Certificate, ChainId, CodecError, Committee, CommitteeHash, DealingHash,
-    Decode, Delta, Encode, EncryptionKey, Epoch, Execution, FinalityShare, Genesis, GenesisAsset,
-    Hash32, Header, HeaderHash, Height, IdentityKey, IdentitySignature, KeyProof, KeySignature,
-    Member, MerkleProof, Outcome, Receipt, RejectCode, Round, RuleParameters, ShardId, Signature,
-    SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey, Timestamp, Transaction,
-    TransactionId, TranscriptHash, ValidatorIndex,
+    Body, CeremonyId, Certificate, ChainId, Claim, CodecError, Committee, CommitteeHash,
+    DealingHash, Decode, Delta, Encode, EncryptionKey, Epoch, EpochCertificate, EpochHead,
+    EpochOrigin, EpochProof, EpochRecord, EpochRecordHash, EpochSeen, Execution, FinalityShare,
+    Genesis, GenesisAsset, Hash32, Header, HeaderContent, HeaderHash, Height, IdentityKey,
+    IdentitySignature, KeyProof, KeySignature, Member, MerklePath, MerkleProof, MerkleTree,
+    Outcome, ProofBundle, Receipt, RejectCode, Round, RuleParameters, ShardId, ShardKey,
+    ShardKeyProof, Signature, SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey,
+    Timestamp, Transaction, TransactionId, TranscriptHash, ValidatorIndex,
 };
 
 /// Bytes that depend on a label and a number alone, for ever: BLAKE3's extended output.
@@ -126,7 +128,9 @@ macro_rules! for_each_type {
             Round, Height, Epoch, ShardId, ValidatorIndex, AssetId, Timestamp,
             Hash32, ChainId, BlockId, TransactionId, AccountId, HeaderHash, CommitteeHash,
             IdentityKey, IdentitySignature, Signature, ThresholdKey, EncryptionKey, KeyProof,
-            CeremonyId, DealingHash, TranscriptHash,
+            CeremonyId, DealingHash, TranscriptHash, EpochRecordHash,
+            ShardKey, EpochOrigin, EpochHead, EpochRecord, EpochCertificate, ShardKeyProof, EpochProof,
+            EpochSeen, HeaderContent, MerklePath, Claim, ProofBundle,
             Account, Allocation, AssetInfo, BlockRef, Body, Certificate, Committee, Delta, Execution,
             FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome,
             Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
@@ -180,6 +184,7 @@ generate_newtypes!(
     CeremonyId,
     DealingHash,
     TranscriptHash,
+    EpochRecordHash,
 );
 
 impl<const N: usize> Generate for [u8; N] {
@@ -203,6 +208,11 @@ generate_structs! {
     BlockRef { round, author, id }
     Certificate { header, signature }
     Delta { account, asset, change }
+    EpochCertificate { head, signature }
+    EpochHead { chain, epoch, shards, root, origin }
+    EpochOrigin { height, seed, previous }
+    EpochProof { epoch, origin, signature, key }
+    EpochSeen { epoch, committee }
     FinalityShare { height, header_hash, signature }
     GenesisAsset { id, decimals }
     Header {
@@ -211,9 +221,82 @@ generate_structs! {
     }
     KeySignature { key_index, signature }
     Member { identity, share_key }
+    ProofBundle { epoch, header, signature, claim }
     Receipt { transaction, outcome }
     RuleParameters { wave, leaders, gc_depth }
+    ShardKey { shard, epoch, committee, group_key, quorum, first }
     SparseLeaf { key_hash, value_hash }
+}
+
+impl Generate for HeaderContent {
+    fn generate(source: &mut Source) -> Self {
+        let mut header = Header::generate(source);
+        if source.below(2) == 0 {
+            header.next_committee = CommitteeHash::ZERO;
+        }
+        Self::of(&header)
+    }
+}
+
+impl Generate for EpochRecord {
+    fn generate(source: &mut Source) -> Self {
+        let shards = 1 + u32::try_from(source.below(20)).unwrap();
+        let key = |shard| ShardKey {
+            shard: ShardId(shard),
+            ..ShardKey::generate(source)
+        };
+        let shards = (0..shards).map(key).collect();
+        Self {
+            chain: Generate::generate(source),
+            epoch: Generate::generate(source),
+            origin: Generate::generate(source),
+            shards,
+        }
+    }
+}
+
+impl Generate for ShardKeyProof {
+    fn generate(source: &mut Source) -> Self {
+        let record = EpochRecord::generate(source);
+        let shard = source.below(record.shards.len() as u64);
+        record
+            .prove(ShardId(u32::try_from(shard).unwrap()))
+            .unwrap()
+    }
+}
+
+impl Generate for MerklePath {
+    fn generate(source: &mut Source) -> Self {
+        let leaves: Vec<u64> = (0..=source.below(40)).collect();
+        let index = usize::try_from(source.below(leaves.len() as u64)).unwrap();
+        let tree = MerkleTree::new(leaves.iter().map(Encode::to_bytes));
+        tree.proof(index).unwrap().to_path().unwrap()
+    }
+}
+
+impl Generate for Claim {
+    fn generate(source: &mut Source) -> Self {
+        match source.below(5) {
+            0 => Self::Finality,
+            1 => Self::Account {
+                account: Generate::generate(source),
+                proof: Generate::generate(source),
+            },
+            2 => Self::NoAccount {
+                id: Generate::generate(source),
+                proof: Generate::generate(source),
+            },
+            3 => Self::Asset {
+                id: Generate::generate(source),
+                asset: Generate::generate(source),
+                proof: Generate::generate(source),
+            },
+            _ => Self::Receipt {
+                receipt: Generate::generate(source),
+                path: Generate::generate(source),
+            },
+        }
+    }
 }
 
 impl Generate for Account {

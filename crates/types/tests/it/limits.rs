@@ -3,7 +3,7 @@
 use quorate_types::limits::{
     ACCESS_MAX, ALLOCATIONS_MAX, ASSETS_MAX, BLOCK_BYTES_MAX, COMMITTEE_MAX, DELTAS_MAX,
     DEPENDENCIES_MAX, LANES_MAX, MERKLE_PATH_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
-    PAYLOAD_TRANSACTIONS_MAX, SIGNATURES_MAX, STATE_PATH_MAX, TRANSACTION_BYTES_MAX,
+    PAYLOAD_TRANSACTIONS_MAX, SHARDS_MAX, SIGNATURES_MAX, STATE_PATH_MAX, TRANSACTION_BYTES_MAX,
 };
 use quorate_types::*;
 
@@ -347,5 +347,30 @@ fn unknown_variants_are_named() {
     assert_eq!(
         StateProof::from_bytes(&[2]),
         Err(variant("state proof leaf", 2))
+    );
+}
+
+#[test]
+fn an_epoch_record_has_one_to_as_many_shards_as_the_limit_allows() {
+    let record = |count: u32| EpochRecord {
+        shards: (0..count)
+            .map(|shard| ShardKey {
+                shard: ShardId(shard),
+                ..any()
+            })
+            .collect(),
+        ..any()
+    };
+    let decode = |count| EpochRecord::from_bytes(&record(count).to_bytes()).map(|_| ());
+    assert_eq!(decode(SHARDS_MAX), Ok(()));
+    let refused = Err(too_many("shards", SHARDS_MAX + 1, SHARDS_MAX));
+    assert_eq!(decode(SHARDS_MAX + 1), refused);
+    assert_eq!(decode(0), Err(CodecError::NotCanonical { field: "shards" }));
+    let proof = record(SHARDS_MAX).prove(ShardId(7)).unwrap();
+    assert_eq!(ShardKeyProof::from_bytes(&proof.to_bytes()), Ok(proof));
+    let proof = record(SHARDS_MAX + 1).prove(ShardId(7)).unwrap();
+    assert_eq!(
+        ShardKeyProof::from_bytes(&proof.to_bytes()).map(|_| ()),
+        refused
     );
 }

@@ -5,6 +5,7 @@
 mod canonical;
 mod conformance;
 mod documents;
+mod epochs;
 mod generate;
 mod limits;
 mod rules;
