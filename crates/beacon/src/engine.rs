@@ -83,7 +83,15 @@ impl<V: Verifier> Beacon<V> {
     /// # Errors
     /// The bytes are no encoding of a state. What they say is believed: compare [`Beacon::state_hash`].
     pub fn restore(bytes: &[u8], verifier: V) -> Result<Self, CodecError> {
-        Ok(Self::of(State::from_bytes(bytes)?, verifier))
+        let beacon = Self::of(State::from_bytes(bytes)?, verifier);
+        if let Turn::Frozen(frozen) = &beacon.state.turn
+            && beacon.registry_of(&frozen.seats).is_err()
+        {
+            return Err(CodecError::NotCanonical {
+                field: "frozen registry",
+            });
+        }
+        Ok(beacon)
     }
 
     fn of(state: State, verifier: V) -> Self {

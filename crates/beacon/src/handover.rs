@@ -113,7 +113,7 @@ impl StopRule {
                 self.seen.entry(author).or_insert(said.committee);
             }
         }
-        self.next = height.next();
+        self.next = Height(height.0.saturating_add(1));
         self.stop = self.agreed().map(|next| Stop { height, next });
         Ok(self.stop)
     }

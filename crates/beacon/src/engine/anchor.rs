@@ -144,22 +144,25 @@ impl<V: Verifier> Beacon<V> {
         }
     }
 
-    /// Checks a certificate's signature under a term's key.
+    /// Checks a certificate's signature under a term's key, and that there are heights above it.
     pub(super) fn require_certified(
         &self,
         term: &Term,
         certificate: &Certificate,
     ) -> Result<(), BeaconError> {
+        let shard = certificate.header.shard;
         let message = certificate.header.hash().signing_bytes();
         let key = &term.key.group_key;
-        if self
+        if !self
             .verifier
             .threshold(key, &message, &certificate.signature)
         {
-            return Ok(());
+            return Err(BeaconError::ShardSignature { shard });
         }
-        let shard = certificate.header.shard;
-        Err(BeaconError::ShardSignature { shard })
+        if certificate.header.height == Height(u64::MAX) {
+            return Err(BeaconError::HighestHeight { shard });
+        }
+        Ok(())
     }
 
     /// Convicts a term by two certificates: of one height, or one of them above the other, which is the last.

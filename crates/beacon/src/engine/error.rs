@@ -303,6 +303,12 @@ pub enum BeaconError {
         /// The height given.
         found: Height,
     },
+    /// There is no height above it for anybody to go on at. No honest shard gets there.
+    #[error("shard {shard} certified the highest height there is")]
+    HighestHeight {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The term ended below this height. With the term's last certificate this is fraud.
     #[error("height {found} of a term of shard {shard} that ended at {last}")]
     AboveLast {

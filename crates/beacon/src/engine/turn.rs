@@ -59,7 +59,7 @@ impl<V: Verifier> Beacon<V> {
     }
 
     /// The registry of these validators, if committees of all shards can be drawn from it.
-    fn registry_of(
+    pub(super) fn registry_of(
         &self,
         seats: &BTreeMap<IdentityKey, EncryptionKey>,
     ) -> Result<Registry, AssignmentError> {

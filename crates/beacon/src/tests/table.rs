@@ -688,8 +688,14 @@ fn anchors_go_up_under_the_key_of_the_term() {
         other
     );
 
+    let highest = BeaconError::HighestHeight { shard };
+    let top = certificate(&sitting, u64::MAX, NONE, 0);
+    assert_eq!(refused(&mut walk, top), highest);
+
     walk.draw();
     let next = walk.make_ready(0);
+    let top = certificate(&sitting, u64::MAX, next.hash(), 0);
+    assert_eq!(refused(&mut walk, top), highest);
     let last = certificate(&sitting, 8, next.hash(), 0);
     anchor(&mut walk, last.clone());
     // The old term is over.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use quorate_types::{
     Certificate, Committee, CommitteeHash, EncryptionKey, Epoch, EpochRecord, Height, IdentityKey,
-    ShardId, ThresholdKey,
+    ShardId, ShardKey, ThresholdKey,
 };
 
 use super::Mutation;
@@ -145,6 +145,8 @@ pub(super) struct World {
     candidates: Vec<(Committee, u8)>,
     ready: BTreeMap<(ShardId, CommitteeHash), BTreeSet<IdentityKey>>,
     keys: BTreeSet<ThresholdKey>,
+    /// Keys of running terms that were compared with their committees.
+    known_keys: Vec<ShardKey>,
     anchored: Vec<u64>,
     anchored_in: Vec<u64>,
     accepted: Vec<Operation>,
@@ -203,6 +205,7 @@ impl World {
             frozen: None,
             candidates: Vec::new(),
             ready: BTreeMap::new(),
+            known_keys: record.shards.clone(),
             anchored: [0; 3].to_vec(),
             anchored_in: [0; 3].to_vec(),
             accepted: Vec::new(),
@@ -433,12 +436,15 @@ impl World {
     /// What must hold after every operation.
     fn check(&mut self) -> Checked {
         for shard in (0..SHARDS).map(ShardId) {
-            let committee = self.beacon.committee(shard).unwrap();
-            let key = self.beacon.key(shard).unwrap();
-            if (key.committee, key.epoch) != (committee.hash(), committee.epoch()) {
-                return Err(Violation::Record);
-            }
             let at = usize::try_from(shard.0).unwrap();
+            let key = self.beacon.key(shard).unwrap();
+            if self.known_keys[at] != *key {
+                let committee = self.beacon.committee(shard).unwrap();
+                if (key.committee, key.epoch) != (committee.hash(), committee.epoch()) {
+                    return Err(Violation::Record);
+                }
+                self.known_keys[at] = *key;
+            }
             if self.beacon.anchored(shard).map_or(0, |height| height.0) < self.anchored[at] {
                 return Err(Violation::Anchor);
             }
