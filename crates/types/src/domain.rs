@@ -98,11 +98,23 @@ pub enum DomainTag {
     Export,
     /// BLAKE3: seed of an epoch, shard and a validator's key, to the order in which the shard takes validators.
     ShardScore,
+    /// SHA-256: number of leaves and tree hash of a mountain range, its root.
+    MmrRoot,
+    /// BLAKE3: unsigned encoding of an atomic transaction, its id.
+    AtomicId,
+    /// Ed25519: an atomic transaction's id, by an owner whom it debits.
+    AtomicSignature,
+    /// Ed25519: an atomic transaction's id, by a key that may cancel it.
+    AtomicCancel,
+    /// BLAKE3: what one shard gives and takes in an atomic transaction.
+    AtomicLegs,
+    /// BLAKE3: who voted YES on an atomic transaction, and with which lock versions.
+    AtomicVotes,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 52] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -149,6 +161,12 @@ impl DomainTag {
         Self::ShareChallenge,
         Self::Export,
         Self::ShardScore,
+        Self::MmrRoot,
+        Self::AtomicId,
+        Self::AtomicSignature,
+        Self::AtomicCancel,
+        Self::AtomicLegs,
+        Self::AtomicVotes,
     ];
 
     /// The tag's eight bytes.
@@ -201,6 +219,12 @@ impl DomainTag {
             Self::ShareChallenge => b"shr-prov",
             Self::Export => b"export\0\0",
             Self::ShardScore => b"shrd-scr",
+            Self::MmrRoot => b"mmr-root",
+            Self::AtomicId => b"atom-id\0",
+            Self::AtomicSignature => b"atom-sig",
+            Self::AtomicCancel => b"atom-can",
+            Self::AtomicLegs => b"atom-leg",
+            Self::AtomicVotes => b"atom-vot",
         }
     }
 }

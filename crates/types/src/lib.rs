@@ -31,6 +31,7 @@ mod genesis;
 mod hash;
 mod ids;
 mod merkle;
+mod mmr;
 mod receipt;
 mod state_proof;
 mod transaction;
@@ -54,6 +55,7 @@ pub use ids::{
     ValidatorIndex,
 };
 pub use merkle::{MerkleProof, MerkleTree, merkle_root};
+pub use mmr::{Mmr, MmrError, Peaks, RangeProof};
 pub use receipt::{Delta, Outcome, Receipt, RejectCode};
 pub use state_proof::{
     EMPTY_STATE_ROOT, SparseLeaf, StateProof, StateProofError, internal_hash, leaf_hash,

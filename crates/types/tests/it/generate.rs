@@ -8,9 +8,9 @@ use quorate_types::{
     Body, CeremonyId, Certificate, ChainId, CodecError, Committee, CommitteeHash, DealingHash,
     Decode, Delta, Encode, EncryptionKey, Epoch, Execution, FinalityShare, Genesis, GenesisAsset,
     Hash32, Header, HeaderHash, Height, IdentityKey, IdentitySignature, KeyProof, KeySignature,
-    Member, MerkleProof, Outcome, Receipt, RejectCode, Round, RuleParameters, ShardId, Signature,
-    SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey, Timestamp, Transaction,
-    TransactionId, TranscriptHash, ValidatorIndex,
+    Member, MerkleProof, Outcome, Peaks, RangeProof, Receipt, RejectCode, Round, RuleParameters,
+    ShardId, Signature, SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey,
+    Timestamp, Transaction, TransactionId, TranscriptHash, ValidatorIndex,
 };
 
 /// Bytes that depend on a label and a number alone, for ever: BLAKE3's extended output.
@@ -128,8 +128,8 @@ macro_rules! for_each_type {
             IdentityKey, IdentitySignature, Signature, ThresholdKey, EncryptionKey, KeyProof,
             CeremonyId, DealingHash, TranscriptHash,
             Account, Allocation, AssetInfo, BlockRef, Body, Certificate, Committee, Delta, Execution,
-            FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome,
-            Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
+            FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome, Peaks,
+            RangeProof, Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
         }
     };
 }
@@ -304,6 +304,26 @@ impl Generate for MerkleProof {
             size: Generate::generate(source),
             path: source.list(8),
         }
+    }
+}
+
+impl Generate for RangeProof {
+    fn generate(source: &mut Source) -> Self {
+        Self {
+            start: Generate::generate(source),
+            size: Generate::generate(source),
+            path: source.list(8),
+        }
+    }
+}
+
+impl Generate for Peaks {
+    fn generate(source: &mut Source) -> Self {
+        let mut peaks = Self::EMPTY;
+        for _ in 0..source.below(40) {
+            peaks.append(&source.bytes::<4>());
+        }
+        peaks
     }
 }
 
