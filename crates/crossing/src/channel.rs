@@ -268,11 +268,25 @@ impl Terms {
         {
             return Err(TermError::Order { epoch, first });
         }
+        self.insert(epoch, first);
+        Ok(())
+    }
+
+    /// The peer goes on with another committee from `first` on: terms that began there or above never were.
+    pub(crate) fn supersede(&mut self, epoch: Epoch, first: Height) -> Result<(), TermError> {
+        if self.newest() >= Some(epoch) {
+            return Err(TermError::Order { epoch, first });
+        }
+        self.0.retain(|_, begun| *begun < first);
+        self.insert(epoch, first);
+        Ok(())
+    }
+
+    fn insert(&mut self, epoch: Epoch, first: Height) {
         self.0.insert(epoch, first);
         if self.0.len() > TERMS_KEPT {
             self.0.pop_first();
         }
-        Ok(())
     }
 
     pub(crate) fn newest(&self) -> Option<Epoch> {

@@ -48,7 +48,8 @@
 //!
 //! # What it does not do
 //!
-//! There is no decider-less commit, and none is planned: it gets stuck. Making keys for a retired shard and carrying its state
+//! There is no decider-less commit, and none is planned: it gets stuck. Retiring a shard is tested by example; that it splits
+//! nobody (I29, and I19 across it) is not model checked yet. Making keys for a retired shard and carrying its state
 //! over are the beacon's and state sync's. There is no fee, and no price on what other shards must keep: messages, suspended credits
 //! and tombstones are bounded by what clients pay for where they enter.
 //!

@@ -183,10 +183,9 @@ impl Crossing {
             return;
         };
         inbox.frozen = None;
-        // An honest beacon names an epoch and a height above those that were known; otherwise nothing is taken from the
-        // shard any more.
+        // An honest beacon names an epoch above those that were known; otherwise nothing is taken from the shard any more.
         let first = Height(retire.height.0.saturating_add(1));
-        if inbox.terms.begin(retire.next, first).is_err() {
+        if inbox.terms.supersede(retire.next, first).is_err() {
             inbox.frozen = Some(retire.next);
             events.push(Event::Alarm(Alarm::Unasked { source: BEACON }));
             return;

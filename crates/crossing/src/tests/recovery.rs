@@ -223,6 +223,24 @@ fn orders_of_others_and_answers_that_nobody_asked_for_do_nothing() {
 }
 
 #[test]
+fn a_shard_that_nobody_used_goes_on_from_its_beginning() {
+    let mut town = town();
+    let mut new = town.one.clone();
+    town.one.transfer(1, (2, 2), 5).unwrap();
+    town.freeze(0).unwrap();
+    settle(&mut [&mut town.beacon, &mut town.two, &mut town.three]);
+    let retire = town.retired().unwrap();
+    assert_eq!(retire.height, Height(0));
+    new.crossing.restart(&retire, &mut new.events).unwrap();
+    new.transfer(1, (2, 2), 7).unwrap();
+    let bundle = opened(&mut new, &town.two);
+    town.two.deliver(&bundle).unwrap();
+    assert_eq!(town.two.available(2), 107);
+    let refused = carry(&mut town.one, &mut town.two);
+    assert!(matches!(refused, Err(DeliverError::Term(_))), "{refused:?}");
+}
+
+#[test]
 fn deliberate_mistakes_about_frozen_shards_are_noticed() {
     let with = |mutation| {
         let shard = |shard: u32| {
