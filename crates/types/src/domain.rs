@@ -120,11 +120,23 @@ pub enum DomainTag {
     ShardReady,
     /// BLAKE3: the beacon engine's state.
     BeaconState,
+    /// SHA-256: number of leaves and tree hash of a mountain range, its root.
+    MmrRoot,
+    /// BLAKE3: unsigned encoding of an atomic transaction, its id.
+    AtomicId,
+    /// Ed25519: an atomic transaction's id, by an owner whom it debits.
+    AtomicSignature,
+    /// Ed25519: an atomic transaction's id, by a key that may cancel it.
+    AtomicCancel,
+    /// BLAKE3: what one shard gives and takes in an atomic transaction.
+    AtomicLegs,
+    /// BLAKE3: who voted YES on an atomic transaction, and with which lock versions.
+    AtomicVotes,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 63] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -182,6 +194,12 @@ impl DomainTag {
         Self::KeyProposal,
         Self::ShardReady,
         Self::BeaconState,
+        Self::MmrRoot,
+        Self::AtomicId,
+        Self::AtomicSignature,
+        Self::AtomicCancel,
+        Self::AtomicLegs,
+        Self::AtomicVotes,
     ];
 
     /// The tag's eight bytes.
@@ -245,6 +263,12 @@ impl DomainTag {
             Self::KeyProposal => b"key-prop",
             Self::ShardReady => b"key-redy",
             Self::BeaconState => b"bcn-stat",
+            Self::MmrRoot => b"mmr-root",
+            Self::AtomicId => b"atom-id\0",
+            Self::AtomicSignature => b"atom-sig",
+            Self::AtomicCancel => b"atom-can",
+            Self::AtomicLegs => b"atom-leg",
+            Self::AtomicVotes => b"atom-vot",
         }
     }
 }

@@ -32,6 +32,7 @@ mod genesis;
 mod hash;
 mod ids;
 mod merkle;
+mod mmr;
 mod proof_bundle;
 mod receipt;
 mod state_proof;
@@ -60,6 +61,7 @@ pub use ids::{
     TranscriptHash, ValidatorIndex,
 };
 pub use merkle::{MerklePath, MerkleProof, MerkleTree, merkle_root};
+pub use mmr::{Mmr, MmrError, Peaks, RangeProof};
 pub use proof_bundle::{Claim, EpochProof, ProofBundle};
 pub use receipt::{Delta, Outcome, Receipt, RejectCode};
 pub use state_proof::{

@@ -27,6 +27,8 @@ pub const ASSETS_MAX: u32 = 256;
 pub const DELTAS_MAX: u32 = 64;
 /// Most hashes in a Merkle path: trees have at most 2^64 leaves.
 pub const MERKLE_PATH_MAX: u32 = 64;
+/// Most hashes in a proof of consecutive leaves: a path on either side of them.
+pub const RANGE_PATH_MAX: u32 = 2 * MERKLE_PATH_MAX;
 /// Most siblings in a state proof: one for every bit of a key.
 pub const STATE_PATH_MAX: u32 = 256;
 /// Longest validator name in bytes.

@@ -179,17 +179,26 @@ impl Decode for MerklePath {
     }
 }
 
-fn leaf_node(bytes: &[u8]) -> Hash32 {
+pub(crate) fn leaf_node(bytes: &[u8]) -> Hash32 {
     sha256_prefixed(LEAF, &[bytes])
 }
 
-fn inner_node(left: &Hash32, right: &Hash32) -> Hash32 {
+pub(crate) fn inner_node(left: &Hash32, right: &Hash32) -> Hash32 {
     sha256_prefixed(NODE, &[&left.0, &right.0])
 }
 
 /// The largest power of two below `length`, for `length >= 2`.
-const fn split(length: usize) -> usize {
-    1 << (usize::BITS - 1 - (length - 1).leading_zeros())
+pub(crate) const fn split(length: u64) -> u64 {
+    1 << (u64::BITS - 1 - (length - 1).leading_zeros())
+}
+
+fn middle_of(leaves: &[Hash32]) -> usize {
+    in_memory(split(leaves.len() as u64))
+}
+
+/// A number of hashes that are held in memory.
+pub(crate) fn in_memory(count: u64) -> usize {
+    usize::try_from(count).expect("what is in memory can be counted")
 }
 
 fn subtree_root(leaves: &[Hash32]) -> Hash32 {
@@ -200,7 +209,7 @@ fn subtree_root(leaves: &[Hash32]) -> Hash32 {
         }
         [leaf] => *leaf,
         _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
+            let (left, right) = leaves.split_at(middle_of(leaves));
             inner_node(&subtree_root(left), &subtree_root(right))
         }
     }
@@ -210,7 +219,7 @@ fn collect_path(leaves: &[Hash32], index: usize, path: &mut Vec<Hash32>) {
     if leaves.len() < 2 {
         return;
     }
-    let middle = split(leaves.len());
+    let middle = middle_of(leaves);
     let (left, right) = leaves.split_at(middle);
     if index < middle {
         collect_path(left, index, path);

@@ -92,6 +92,18 @@ fn derived(lines: &mut Vec<(String, String)>) {
         tree.proof(index).unwrap().encode(&mut bytes);
         bytes
     });
+    add("Mmr::prove", &|source| {
+        let count = 1 + source.below(40);
+        let mut range = Mmr::new();
+        for _ in 0..count {
+            range.append(&source.bytes::<8>());
+        }
+        let start = source.below(count);
+        let end = start + source.below(count - start + 1);
+        let mut bytes = range.root().to_bytes();
+        range.prove(start, end, count).unwrap().encode(&mut bytes);
+        bytes
+    });
     add("StateKey::hash", &|source| {
         StateKey::generate(source).hash().to_bytes()
     });

@@ -10,9 +10,9 @@ use quorate_types::{
     EpochOrigin, EpochProof, EpochRecord, EpochRecordHash, EpochSeen, Execution, FinalityShare,
     Genesis, GenesisAsset, Hash32, Header, HeaderContent, HeaderHash, Height, IdentityKey,
     IdentitySignature, KeyProof, KeySignature, Member, MerklePath, MerkleProof, MerkleTree,
-    Outcome, ProofBundle, Receipt, RejectCode, Round, RuleParameters, ShardId, ShardKey,
-    ShardKeyProof, Signature, SignedTransaction, SparseLeaf, StateKey, StateProof, ThresholdKey,
-    Timestamp, Transaction, TransactionId, TranscriptHash, ValidatorIndex,
+    Outcome, Peaks, ProofBundle, RangeProof, Receipt, RejectCode, Round, RuleParameters, ShardId,
+    ShardKey, ShardKeyProof, Signature, SignedTransaction, SparseLeaf, StateKey, StateProof,
+    ThresholdKey, Timestamp, Transaction, TransactionId, TranscriptHash, ValidatorIndex,
 };
 
 /// Bytes that depend on a label and a number alone, for ever: BLAKE3's extended output.
@@ -132,8 +132,8 @@ macro_rules! for_each_type {
             ShardKey, EpochOrigin, EpochHead, EpochRecord, EpochCertificate, ShardKeyProof, EpochProof,
             EpochSeen, HeaderContent, MerklePath, Claim, ProofBundle,
             Account, Allocation, AssetInfo, BlockRef, Body, Certificate, Committee, Delta, Execution,
-            FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome,
-            Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
+            FinalityShare, Genesis, GenesisAsset, Header, KeySignature, Member, MerkleProof, Outcome, Peaks,
+            RangeProof, Receipt, RuleParameters, SignedTransaction, StateKey, StateProof, Transaction,
         }
     };
 }
@@ -387,6 +387,26 @@ impl Generate for MerkleProof {
             size: Generate::generate(source),
             path: source.list(8),
         }
+    }
+}
+
+impl Generate for RangeProof {
+    fn generate(source: &mut Source) -> Self {
+        Self {
+            start: Generate::generate(source),
+            size: Generate::generate(source),
+            path: source.list(8),
+        }
+    }
+}
+
+impl Generate for Peaks {
+    fn generate(source: &mut Source) -> Self {
+        let mut peaks = Self::EMPTY;
+        for _ in 0..source.below(40) {
+            peaks.append(&source.bytes::<4>());
+        }
+        peaks
     }
 }
 

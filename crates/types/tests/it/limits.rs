@@ -3,7 +3,8 @@
 use quorate_types::limits::{
     ACCESS_MAX, ALLOCATIONS_MAX, ASSETS_MAX, BLOCK_BYTES_MAX, COMMITTEE_MAX, DELTAS_MAX,
     DEPENDENCIES_MAX, LANES_MAX, MERKLE_PATH_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
-    PAYLOAD_TRANSACTIONS_MAX, SHARDS_MAX, SIGNATURES_MAX, STATE_PATH_MAX, TRANSACTION_BYTES_MAX,
+    PAYLOAD_TRANSACTIONS_MAX, RANGE_PATH_MAX, SHARDS_MAX, SIGNATURES_MAX, STATE_PATH_MAX,
+    TRANSACTION_BYTES_MAX,
 };
 use quorate_types::*;
 
@@ -220,7 +221,7 @@ fn lists_may_be_as_long_as_their_limits_and_no_longer() {
         assert!(decoded == *value);
         Ok(())
     }
-    let cases: [(&'static str, u32, Attempt); 11] = [
+    let cases: [(&'static str, u32, Attempt); 12] = [
         ("lanes", LANES_MAX, |count| round_trip(&account(count, 0))),
         ("balances", ASSETS_MAX, |count| {
             round_trip(&account(0, count))
@@ -246,6 +247,13 @@ fn lists_may_be_as_long_as_their_limits_and_no_longer() {
         ("deltas", DELTAS_MAX, |count| round_trip(&applied(count))),
         ("merkle path", MERKLE_PATH_MAX, |count| {
             round_trip(&merkle_proof(count))
+        }),
+        ("range path", RANGE_PATH_MAX, |count| {
+            round_trip(&RangeProof {
+                start: 0,
+                size: 0,
+                path: many(count),
+            })
         }),
         ("state proof siblings", STATE_PATH_MAX, |count| {
             round_trip(&state_proof(count))
