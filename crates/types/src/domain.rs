@@ -98,11 +98,29 @@ pub enum DomainTag {
     Export,
     /// BLAKE3: seed of an epoch, shard and a validator's key, to the order in which the shard takes validators.
     ShardScore,
+    /// BLAKE3: unsigned encoding of a settlement operation, its id.
+    SettlementOperation,
+    /// Ed25519: a settlement operation's id, by an account's owner.
+    SettlementSignature,
+    /// BLAKE3: unsigned encoding of an order, its id.
+    OrderId,
+    /// Ed25519: an order's id, by an account's owner.
+    OrderSignature,
+    /// BLS: one round of a feed.
+    OracleRound,
+    /// BLS: the price at which a feed's instruments of one expiry settle.
+    SettlementPrice,
+    /// BLS: value that came from outside.
+    Deposit,
+    /// BLS: a change of a market's parameters or instruments.
+    Governance,
+    /// BLAKE3: all entries of a market's state.
+    MarketRoot,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 55] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -149,6 +167,15 @@ impl DomainTag {
         Self::ShareChallenge,
         Self::Export,
         Self::ShardScore,
+        Self::SettlementOperation,
+        Self::SettlementSignature,
+        Self::OrderId,
+        Self::OrderSignature,
+        Self::OracleRound,
+        Self::SettlementPrice,
+        Self::Deposit,
+        Self::Governance,
+        Self::MarketRoot,
     ];
 
     /// The tag's eight bytes.
@@ -201,6 +228,15 @@ impl DomainTag {
             Self::ShareChallenge => b"shr-prov",
             Self::Export => b"export\0\0",
             Self::ShardScore => b"shrd-scr",
+            Self::SettlementOperation => b"stl-op\0\0",
+            Self::SettlementSignature => b"stl-sig\0",
+            Self::OrderId => b"order-id",
+            Self::OrderSignature => b"ord-sig\0",
+            Self::OracleRound => b"orac-rnd",
+            Self::SettlementPrice => b"stl-pric",
+            Self::Deposit => b"deposit\0",
+            Self::Governance => b"govern\0\0",
+            Self::MarketRoot => b"mkt-root",
         }
     }
 }
