@@ -158,7 +158,7 @@ fn prepare(setting: &Setting, market: &mut Market, context: Context, ids: [Accou
         give(&[id], &|_| Body::CreateAccount { owner, sub: 0 });
         let (asset, amount) = (QUOTE, 1 << 60);
         give(&[], &|_| {
-            setting.deposit(u64::from(number) - 1, id, asset, amount)
+            setting.deposit(u64::from(number) - 1, owner, asset, amount)
         });
         give(&[id], &|_| Body::Post { asset, amount });
     }

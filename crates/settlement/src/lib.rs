@@ -64,6 +64,8 @@
 //!
 //! # Decisions where SETTLEMENT leaves room
 //!
+//! - *A deposit opens the account* that it is for if need be, and reaches closed ones: numbers of a source have no gaps, so no
+//!   deposit may wait for somebody.
 //! - *A gap in an oracle's rounds* is allowed: a statement that is lost must not stop a feed. Rounds only grow.
 //! - *An account that promised something* (R was not negative) is held to R >= 0 even by what reduces its risk alone.
 //! - *The buffer* that a liquidation restores is initial margin. The discount is on values that change hands, and at most the

@@ -5,7 +5,7 @@ use quorate_types::{AccountId, DomainTag, IdentityKey, RejectCode};
 
 use super::Market;
 use crate::authentic::Authenticator;
-use crate::entity::{Account, Status};
+use crate::entity::{Account, EntryKey, Status};
 use crate::mutation::Mutation;
 use crate::operation::{Body, Operation, SignedOperation};
 
@@ -101,10 +101,11 @@ impl Market {
             return Ok(());
         }
         for signer in &operation.signers {
-            let account = self.account_mut(signer.account)?;
-            account.lanes.insert(signer.lane, signer.sequence + 1);
+            if let Some(slot) = self.accounts.get_mut(&signer.account) {
+                slot.account.lanes.insert(signer.lane, signer.sequence + 1);
+                self.dirty.insert(EntryKey::Account(signer.account));
+            }
         }
-        let _ = self.keep();
         Ok(())
     }
 

@@ -6,12 +6,14 @@ use super::Market;
 use super::shift::difference;
 use crate::applied::Event;
 use crate::authentic::Authenticator;
+use crate::entity::Account;
 use crate::limits::SUPPLY_MAX;
 use crate::mutation::Mutation;
 use crate::operation::DepositStatement;
 
 impl Market {
-    /// Credits a deposit, each number of a source once and in order.
+    /// Credits a deposit, each number of a source once and in order. The bridge certifies nothing that cannot be credited:
+    /// no asset that is unknown, and no more of one than may be in a market.
     pub(super) fn deposit(
         &mut self,
         statement: &DepositStatement,
@@ -39,8 +41,6 @@ impl Market {
             .assets
             .get(&statement.asset)
             .ok_or(RejectCode::NoAsset)?;
-        // Nobody keeps a deposit from arriving by closing an account or owing something: it goes to `free`.
-        self.require_open(statement.account)?;
         let deposited = asset.deposited.checked_add(statement.amount);
         let within = |total: &u128| *total < SUPPLY_MAX;
         let deposited = deposited.filter(within).ok_or(RejectCode::Overflow)?;
@@ -50,7 +50,14 @@ impl Market {
             .ok_or(RejectCode::Overflow)?;
         self.set_source(statement.source, after.max(next));
         self.asset_mut(statement.asset)?.deposited = deposited;
-        self.credit_free(statement.account, statement.asset, statement.amount)
+        // Numbers come without gaps, so whatever can be credited must be: also to accounts that are not there yet, or are
+        // closed or in debt.
+        let account = Account::new(statement.owner, statement.sub);
+        let id = account.id();
+        if !self.accounts.contains_key(&id) {
+            self.insert_account(id, account);
+        }
+        self.credit_free(id, statement.asset, statement.amount)
     }
 
     /// From free to collateral. Debt is paid first.
@@ -118,7 +125,7 @@ impl Market {
         self.judge(id, &before)
     }
 
-    /// From free to outside.
+    /// From free to outside. What was credited to a closed account can still leave it.
     pub(super) fn withdraw(
         &mut self,
         id: AccountId,
@@ -129,7 +136,6 @@ impl Market {
         if !self.assets.contains_key(&asset) {
             return Err(RejectCode::NoAsset);
         }
-        self.require_open(id)?;
         self.debit_free(id, asset, amount)?;
         let facts = self.asset_mut(asset)?;
         let withdrawn = facts.withdrawn.checked_add(amount);

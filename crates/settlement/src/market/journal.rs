@@ -308,6 +308,13 @@ fn add_deltas(
     deltas: &mut Vec<BalanceDelta>,
 ) {
     for bucket in [Bucket::Free, Bucket::Collateral] {
+        let same = before.is_some_and(|before| match bucket {
+            Bucket::Free => before.free == now.free,
+            Bucket::Collateral => before.collateral == now.collateral,
+        });
+        if same {
+            continue;
+        }
         let of = |account: &Account, asset| match bucket {
             Bucket::Free => account.free_of(asset),
             Bucket::Collateral => account.collateral_of(asset),

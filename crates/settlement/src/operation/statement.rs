@@ -2,7 +2,7 @@
 
 use quorate_margin::{AddOn, Contract};
 use quorate_types::{
-    AccountId, AssetId, ChainId, CodecError, Decode, DomainTag, Encode, Epoch, FeedId, Hash32,
+    AssetId, ChainId, CodecError, Decode, DomainTag, Encode, Epoch, FeedId, Hash32, IdentityKey,
     InstrumentId, Reader, ShardId, decode_version,
 };
 
@@ -70,14 +70,16 @@ pub struct DepositStatement {
     pub source: u32,
     /// Number among the deposits from there, without gaps.
     pub number: u64,
-    /// Who gets it.
-    pub account: AccountId,
+    /// Whose account gets it. It is opened if it does not exist: nobody's deposit waits for somebody else.
+    pub owner: IdentityKey,
+    /// Which of the owner's accounts.
+    pub sub: u32,
     /// The asset.
     pub asset: AssetId,
     /// How many atoms.
     pub amount: u128,
 }
-codec_versioned!(DepositStatement, "deposit statement", 1 { chain, shard, source, number, account, asset, amount });
+codec_versioned!(DepositStatement, "deposit statement", 1 { chain, shard, source, number, owner, sub, asset, amount });
 
 impl DepositStatement {
     /// What the bridge's members sign.

@@ -109,7 +109,10 @@ impl World {
                 amount: 1,
             },
             _ => {
-                let body = self.setting.deposit(u64::MAX, first, asset, amount);
+                let body = {
+                    let owner = self.owner(first);
+                    self.setting.deposit(u64::MAX, owner, asset, amount)
+                };
                 return self.open(market, body);
             }
         };

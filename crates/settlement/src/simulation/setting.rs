@@ -169,13 +169,14 @@ impl Setting {
 
     /// A deposit, certified.
     #[must_use]
-    pub fn deposit(&self, number: u64, account: AccountId, asset: AssetId, amount: u128) -> Body {
+    pub fn deposit(&self, number: u64, owner: IdentityKey, asset: AssetId, amount: u128) -> Body {
         let statement = DepositStatement {
             chain: self.facts.chain,
             shard: self.facts.shard,
             source: 0,
             number,
-            account,
+            owner,
+            sub: 0,
             asset,
             amount,
         };

@@ -1,7 +1,11 @@
 //! A market with people, prices and orders around it.
 
+use std::collections::BTreeMap;
+
 use quorate_margin::{SVI_SCALE, Terms};
-use quorate_types::{AccountId, AssetId, Epoch, FeedId, Hash32, InstrumentId, Round, ShardId};
+use quorate_types::{
+    AccountId, AssetId, Epoch, FeedId, Hash32, IdentityKey, InstrumentId, Round, ShardId,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -30,6 +34,7 @@ pub(super) struct World {
     pub(super) traders: Vec<AccountId>,
     pub(super) venues: Vec<AccountId>,
     pub(super) bystanders: Vec<AccountId>,
+    owners: BTreeMap<AccountId, IdentityKey>,
     /// Orders that may be filled, or filled again.
     pub(super) orders: Vec<SignedOrder>,
     /// Operations across shards that were prepared, with their peers.
@@ -62,6 +67,9 @@ impl World {
             traders,
             venues,
             bystanders,
+            owners: (1..=u8::MAX)
+                .map(|number| (id(number), owner_of(number)))
+                .collect(),
             orders: Vec::new(),
             crosses: Vec::new(),
             old: None,
@@ -136,10 +144,17 @@ impl World {
         bodies
     }
 
+    /// The owner of one of this world's accounts.
+    pub(super) fn owner(&self, id: AccountId) -> IdentityKey {
+        let owner = self.owners.get(&id);
+        owner.copied().unwrap_or(owner_of(0))
+    }
+
     pub(super) fn deposit(&mut self, id: AccountId, asset: AssetId, amount: u128) -> Body {
         let number = self.next_deposit;
         self.next_deposit += 1;
-        self.setting.deposit(number, id, asset, amount)
+        let owner = self.owner(id);
+        self.setting.deposit(number, owner, asset, amount)
     }
 
     /// Most of what everybody has becomes collateral.
@@ -172,7 +187,8 @@ impl World {
     /// A deposit that was made before.
     pub(super) fn old_deposit(&mut self, id: AccountId) -> Body {
         let number = self.below(self.next_deposit.max(1));
-        self.setting.deposit(number, id, QUOTE, 1_000_000)
+        let owner = self.owner(id);
+        self.setting.deposit(number, owner, QUOTE, 1_000_000)
     }
 
     fn listing(&mut self, feed: FeedId, terms: Terms) -> Body {

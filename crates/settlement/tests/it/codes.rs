@@ -74,7 +74,7 @@ fn form() -> Vec<(RejectCode, Hostile)> {
         }),
         (RejectCode::DependencyMissing, |bench| {
             let next = bench.deposits;
-            let body = bench.setting.deposit(next + 1, id(ALICE), QUOTE, 1);
+            let body = bench.setting.deposit(next + 1, owner_of(ALICE), QUOTE, 1);
             bench.signed(&[], body)
         }),
         (RejectCode::NoAccount, |bench| {
@@ -315,7 +315,7 @@ fn crosses() -> Vec<(RejectCode, Hostile)> {
             bench.signed(&[ALICE], Bench::prepare(1, -1, bench.context.round))
         }),
         (RejectCode::CrossReplay, |bench| {
-            let body = bench.setting.deposit(0, id(ALICE), QUOTE, 1);
+            let body = bench.setting.deposit(0, owner_of(ALICE), QUOTE, 1);
             bench.signed(&[], body)
         }),
     ]
@@ -470,4 +470,40 @@ fn a_rejection_burns_the_signers_numbers_once_they_are_theirs() {
         (next(&bench, ALICE), next(&bench, BOB)),
         (alice + 1, bob + 1)
     );
+}
+
+#[test]
+fn deposits_open_accounts_and_reach_closed_ones_so_that_none_holds_up_the_next() {
+    let mut bench = Bench::new();
+    let amount = 7;
+    for owner in [90, 91] {
+        let body = bench
+            .setting
+            .deposit(bench.deposits, owner_of(owner), QUOTE, amount);
+        bench.deposits += 1;
+        bench.done(&[], body);
+    }
+    // Opened by a deposit, an account is its owner's from number 0 on.
+    let withdraw = |amount| Body::Withdraw {
+        asset: QUOTE,
+        amount,
+        destination: Hash32([1; 32]),
+    };
+    bench.done(&[90], withdraw(7));
+    bench.done(&[90], Body::CloseAccount);
+    let body = bench
+        .setting
+        .deposit(bench.deposits, owner_of(90), QUOTE, amount);
+    bench.done(&[], body);
+    assert_eq!(
+        bench.apply(
+            &[90],
+            Body::Post {
+                asset: QUOTE,
+                amount: 1
+            }
+        ),
+        Err(RejectCode::Frozen)
+    );
+    bench.done(&[90], withdraw(7));
 }

@@ -3,7 +3,7 @@
 use quorate_margin::{PRICE_LIMIT, QUANTITY_LIMIT, Terms};
 use quorate_settlement::Body;
 use quorate_settlement::limits::SUPPLY_MAX;
-use quorate_settlement::simulation::{ETH_FEED, QUOTE, listing_of};
+use quorate_settlement::simulation::{ETH_FEED, QUOTE, listing_of, owner_of};
 use quorate_types::{InstrumentId, RejectCode};
 
 use crate::support::{ALICE, BOB, Bench, ONE, PERPETUAL, SPOT, VENUE, id};
@@ -15,13 +15,13 @@ fn supplies_stop_at_their_limit() {
     for amount in [u128::MAX, SUPPLY_MAX, SUPPLY_MAX - have] {
         let body = bench
             .setting
-            .deposit(bench.deposits, id(ALICE), QUOTE, amount);
+            .deposit(bench.deposits, owner_of(ALICE), QUOTE, amount);
         assert_eq!(bench.apply(&[], body), Err(RejectCode::Overflow));
     }
     let most = SUPPLY_MAX - have - 1;
     let body = bench
         .setting
-        .deposit(bench.deposits, id(ALICE), QUOTE, most);
+        .deposit(bench.deposits, owner_of(ALICE), QUOTE, most);
     bench.done(&[], body);
     let asset = QUOTE;
     bench.done(
@@ -82,7 +82,7 @@ fn the_largest_lots_and_prices_stay_in_range() {
     for number in [ALICE, BOB] {
         let body = bench
             .setting
-            .deposit(bench.deposits, id(number), QUOTE, SUPPLY_MAX / 3);
+            .deposit(bench.deposits, owner_of(number), QUOTE, SUPPLY_MAX / 3);
         bench.deposits += 1;
         bench.done(&[], body);
         let (asset, amount) = (QUOTE, SUPPLY_MAX / 3);

@@ -151,7 +151,8 @@ fn operations_statements_and_orders_verify_under_real_keys_and_forged_ones_do_no
             shard: SHARD,
             source: 0,
             number: u64::try_from(person).unwrap(),
-            account: world.id(person),
+            owner,
+            sub: 0,
             asset: QUOTE,
             amount: 1_000_000_000_000,
         };

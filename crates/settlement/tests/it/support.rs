@@ -145,7 +145,7 @@ impl Bench {
         let amount = dollars * 1_000_000;
         let body = self
             .setting
-            .deposit(self.deposits, id(number), QUOTE, amount);
+            .deposit(self.deposits, owner_of(number), QUOTE, amount);
         self.deposits += 1;
         self.done(&[], body);
     }
