@@ -132,11 +132,29 @@ pub enum DomainTag {
     AtomicLegs,
     /// BLAKE3: who voted YES on an atomic transaction, and with which lock versions.
     AtomicVotes,
+    /// BLAKE3: unsigned encoding of a settlement operation, its id.
+    SettlementOperation,
+    /// Ed25519: a settlement operation's id, by an account's owner.
+    SettlementSignature,
+    /// BLAKE3: unsigned encoding of an order, its id.
+    OrderId,
+    /// Ed25519: an order's id, by an account's owner.
+    OrderSignature,
+    /// BLS: one round of a feed.
+    OracleRound,
+    /// BLS: the price at which a feed's instruments of one expiry settle.
+    SettlementPrice,
+    /// BLS: value that came from outside.
+    Deposit,
+    /// BLS: a change of a market's parameters or instruments.
+    Governance,
+    /// BLAKE3: all entries of a market's state.
+    MarketRoot,
 }
 
 impl DomainTag {
     /// All tags, in the order of the enum.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 72] = [
         Self::Finality,
         Self::Coin,
         Self::CoinSeed,
@@ -200,6 +218,15 @@ impl DomainTag {
         Self::AtomicCancel,
         Self::AtomicLegs,
         Self::AtomicVotes,
+        Self::SettlementOperation,
+        Self::SettlementSignature,
+        Self::OrderId,
+        Self::OrderSignature,
+        Self::OracleRound,
+        Self::SettlementPrice,
+        Self::Deposit,
+        Self::Governance,
+        Self::MarketRoot,
     ];
 
     /// The tag's eight bytes.
@@ -269,6 +296,15 @@ impl DomainTag {
             Self::AtomicCancel => b"atom-can",
             Self::AtomicLegs => b"atom-leg",
             Self::AtomicVotes => b"atom-vot",
+            Self::SettlementOperation => b"stl-op\0\0",
+            Self::SettlementSignature => b"stl-sig\0",
+            Self::OrderId => b"order-id",
+            Self::OrderSignature => b"ord-sig\0",
+            Self::OracleRound => b"orac-rnd",
+            Self::SettlementPrice => b"stl-pric",
+            Self::Deposit => b"deposit\0",
+            Self::Governance => b"govern\0\0",
+            Self::MarketRoot => b"mkt-root",
         }
     }
 }
