@@ -33,7 +33,6 @@
 //! Source: SHARDING 1.6 and 2.4 to 2.6; DKG 3.11.
 
 mod anchor;
-mod codec;
 mod effect;
 mod error;
 mod operation;

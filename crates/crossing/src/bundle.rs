@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use quorate_types::{
-    CodecError, Decode, Encode, MerkleProof, Peaks, RangeProof, Reader, ShardId, decode_version,
-    encode_list,
+    CodecError, Decode, Encode, MerkleProof, Peaks, RangeProof, Reader, ShardId, codec_struct,
+    decode_version, encode_list,
 };
 
 use crate::channel::{CertifiedRoots, ChannelHead};
-use crate::codec::{codec_struct, count_of};
+use crate::codec::count_of;
 use crate::limits::BUNDLE_MESSAGES_MAX;
 use crate::message::{Body, Credit, Message, Parcel, Receipt, Vote};
 use crate::transaction::{AtomicId, Network, SignedAtomic, TransactionError};

@@ -5,10 +5,9 @@
 
 use quorate_types::{
     AccountId, AssetId, CodecError, Decode, Encode, Epoch, Hash32, Height, Reader, ShardId,
-    decode_version, merkle_root,
+    codec_struct, decode_option, decode_version, encode_option, merkle_root,
 };
 
-use crate::codec::{codec_struct, decode_option, encode_option};
 use crate::limits::{CREDITS_MAX, LEGS_MAX, MESSAGE_BYTES_MAX};
 use crate::transaction::{AtomicId, CreditLeg, SignedAtomic};
 

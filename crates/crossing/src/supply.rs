@@ -12,12 +12,11 @@
 use std::collections::BTreeMap;
 
 use quorate_types::{
-    AssetId, CodecError, Decode, Encode, Epoch, Height, Reader, ShardId, decode_version,
-    encode_list,
+    AssetId, CodecError, Decode, Encode, Epoch, Height, Reader, ShardId, codec_struct,
+    decode_version, encode_list,
 };
 
 use crate::accounts::Accounts;
-use crate::codec::codec_struct;
 use crate::limits::{ASSETS_MAX, SHARDS_MAX};
 
 /// First byte of the leaf under an outbox root that is the shard's conservation line.

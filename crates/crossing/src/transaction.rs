@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_crypto::{SignatureError, identity};
 use quorate_types::{
     AccountId, AssetId, Blake3, ChainId, CodecError, Decode, DomainTag, Encode, Epoch, Hash32,
-    IdentityKey, IdentitySignature, Reader, ShardId, decode_version, encode_list,
+    IdentityKey, IdentitySignature, Reader, ShardId, codec_struct, decode_version, encode_list,
     require_ascending,
 };
 
-use crate::codec::{codec_struct, count_of};
+use crate::codec::count_of;
 use crate::limits::{CANCEL_KEYS_MAX, LEGS_MAX, PARTICIPANTS_MAX, SHARDS_MAX, SIGNATURES_MAX};
 use crate::verified::Verified;
 

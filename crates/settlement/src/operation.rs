@@ -6,10 +6,8 @@ mod statement;
 
 use quorate_types::{
     AccountId, Blake3, ChainId, CodecError, Decode, DomainTag, Encode, Hash32, IdentitySignature,
-    Reader, Round, ShardId, decode_version, encode_list,
+    Reader, Round, ShardId, codec_struct, decode_version, encode_list,
 };
-
-use crate::codec::codec_struct;
 
 pub use body::{Body, Leg, NamedRound};
 pub use order::{Fill, Order, SignedOrder};

@@ -2,6 +2,7 @@
 //!
 //! One value has one encoding. Decoding refuses everything else with a [`CodecError`] that says what was wrong.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Why bytes are not the canonical encoding of a value.
@@ -260,19 +261,103 @@ impl<const N: usize> Decode for [u8; N] {
     }
 }
 
+/// What [`codec_struct`](crate::codec_struct) needs wherever it is used.
+#[doc(hidden)]
+pub mod macros {
+    pub use alloc::vec::Vec;
+}
+
 /// Implements the codec of a struct as its fields, one after another.
+#[macro_export]
 macro_rules! codec_struct {
     ($name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::codec::Encode for $name {
-            fn encode(&self, out: &mut alloc::vec::Vec<u8>) {
-                $($crate::codec::Encode::encode(&self.$field, out);)*
+        impl $crate::Encode for $name {
+            fn encode(&self, out: &mut $crate::macros::Vec<u8>) {
+                $($crate::Encode::encode(&self.$field, out);)*
             }
         }
-        impl $crate::codec::Decode for $name {
-            fn decode(reader: &mut $crate::codec::Reader<'_>) -> Result<Self, $crate::codec::CodecError> {
-                Ok(Self { $($field: $crate::codec::Decode::decode(reader)?,)* })
+        impl $crate::Decode for $name {
+            fn decode(reader: &mut $crate::Reader<'_>) -> Result<Self, $crate::CodecError> {
+                Ok(Self { $($field: $crate::Decode::decode(reader)?,)* })
             }
         }
     };
 }
 pub(crate) use codec_struct;
+
+/// Writes 0 for none, 1 and the value otherwise.
+pub fn encode_option<T: Encode>(value: Option<&T>, out: &mut Vec<u8>) {
+    match value {
+        None => out.push(0),
+        Some(value) => {
+            out.push(1);
+            value.encode(out);
+        }
+    }
+}
+
+/// Reads what [`encode_option`] wrote; `value` says of what, in errors.
+///
+/// # Errors
+/// [`CodecError`].
+pub fn decode_option<T: Decode>(
+    reader: &mut Reader<'_>,
+    value: &'static str,
+) -> Result<Option<T>, CodecError> {
+    if decode_flag(reader, value)? {
+        T::decode(reader).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Writes 1 for true, 0 for false.
+pub fn encode_flag(flag: bool, out: &mut Vec<u8>) {
+    out.push(u8::from(flag));
+}
+
+/// Reads what [`encode_flag`] wrote; `value` says of what, in errors.
+///
+/// # Errors
+/// [`CodecError`], if the byte is neither 0 nor 1.
+pub fn decode_flag(reader: &mut Reader<'_>, value: &'static str) -> Result<bool, CodecError> {
+    match u8::decode(reader)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        found => Err(CodecError::Variant { value, found }),
+    }
+}
+
+/// Writes a count and the entries, keys ascending.
+///
+/// # Panics
+/// If there are 2^32 entries or more.
+pub fn encode_map<K: Encode, V: Encode>(map: &BTreeMap<K, V>, out: &mut Vec<u8>) {
+    let count = u32::try_from(map.len()).expect("maps are bounded when they are filled");
+    count.encode(out);
+    for (key, value) in map {
+        key.encode(out);
+        value.encode(out);
+    }
+}
+
+/// Reads what [`encode_map`] wrote, at most `limit` entries.
+///
+/// # Errors
+/// [`CodecError`], if there are more, or keys do not ascend.
+pub fn decode_map<K: Decode + Ord, V: Decode>(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    limit: u32,
+) -> Result<BTreeMap<K, V>, CodecError> {
+    let count = reader.count(field, limit)?;
+    let mut map = BTreeMap::new();
+    for _ in 0..count {
+        let key = K::decode(reader)?;
+        if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(CodecError::NotCanonical { field });
+        }
+        map.insert(key, V::decode(reader)?);
+    }
+    Ok(map)
+}

@@ -41,7 +41,8 @@ mod transaction;
 pub use account::{Account, AssetInfo, STATE_ACCOUNT, StateKey};
 pub use block::{Block, BlockBuilder, BlockRef, PayloadIter};
 pub use codec::{
-    CodecError, Decode, Encode, Reader, decode_version, encode_list, require_ascending,
+    CodecError, Decode, Encode, Reader, decode_flag, decode_map, decode_option, decode_version,
+    encode_flag, encode_list, encode_map, encode_option, macros, require_ascending,
 };
 pub use commit::{Commit, blocks_root};
 pub use committee::{Committee, CommitteeError, Member};

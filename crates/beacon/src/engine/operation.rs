@@ -7,10 +7,9 @@ use quorate_types::limits::BLOCK_BYTES_MAX;
 use quorate_types::{
     Block, BlockRef, CeremonyId, Certificate, ChainId, CodecError, Committee, CommitteeHash,
     Decode, DomainTag, Encode, EncryptionKey, Epoch, Evidence, IdentityKey, IdentitySignature,
-    KeyProof, Reader, ShardId, Signature, TranscriptHash, decode_version,
+    KeyProof, Reader, ShardId, Signature, TranscriptHash, codec_struct, decode_option,
+    decode_version, encode_option,
 };
-
-use super::codec::{codec_struct, decode_option, encode_option};
 
 /// One entry of the beacon's log. Anybody may bring one: each proves itself, or comes out of a certified channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

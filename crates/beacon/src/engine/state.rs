@@ -6,12 +6,10 @@ use alloc::vec::Vec;
 use quorate_types::limits::COMMITTEE_MAX;
 use quorate_types::{
     CodecError, Committee, Decode, Encode, EncryptionKey, Epoch, EpochRecord, Hash32, HeaderHash,
-    Height, IdentityKey, Reader, ShardId, ShardKey, Signature, TranscriptHash, encode_list,
+    Height, IdentityKey, Reader, ShardId, ShardKey, Signature, TranscriptHash, codec_struct,
+    decode_flag, decode_map, decode_option, encode_list, encode_map, encode_option,
 };
 
-use super::codec::{
-    codec_struct, decode_flag, decode_map, decode_option, encode_map, encode_option,
-};
 use super::effect::Seat;
 use super::parameters::Parameters;
 use super::validators::Validators;

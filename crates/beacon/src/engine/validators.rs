@@ -3,9 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use quorate_types::{CodecError, Decode, DomainTag, Encode, EncryptionKey, IdentityKey, Reader};
+use quorate_types::{
+    CodecError, Decode, DomainTag, Encode, EncryptionKey, IdentityKey, Reader, codec_struct,
+    decode_map, encode_map,
+};
 
-use super::codec::{codec_struct, decode_map, encode_map};
 use super::error::BeaconError;
 use super::operation::{Departure, Registration};
 use super::parameters::Parameters;

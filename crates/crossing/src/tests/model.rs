@@ -70,13 +70,6 @@ fn two_conflicting_transactions_are_safe_and_always_end() {
     assert!(explored.stuck(|state| state.is_free(1), Some(0)) > 0);
 }
 
-#[test]
-#[ignore = "some minutes; the two worlds above are parts of it"]
-fn both_transactions_and_the_transfer_are_safe_and_always_end() {
-    let explored = sound(Limits::ALL);
-    println!("{} states", explored.count());
-}
-
 /// The checker explores the same world, and finds the same states and no more.
 #[test]
 fn stateright_finds_the_same_states() {

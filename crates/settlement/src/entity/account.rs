@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use quorate_types::limits::{ASSETS_MAX, LANES_MAX};
 use quorate_types::{
     AccountId, AssetId, CodecError, Decode, Encode, IdentityKey, InstrumentId, Reader, Round,
-    decode_version,
+    codec_struct, decode_map, decode_version, encode_map,
 };
 
-use crate::codec::{codec_struct, decode_map, encode_map};
 use crate::limits::POSITIONS_MAX;
 
 /// An account.

@@ -1,8 +1,9 @@
 //! Assets: what collateral counts for, and the totals over the market.
 
-use quorate_types::{CodecError, Decode, Encode, FeedId, Reader, decode_version};
-
-use crate::codec::{codec_struct, decode_option, encode_option};
+use quorate_types::{
+    CodecError, Decode, Encode, FeedId, Reader, codec_struct, decode_option, decode_version,
+    encode_option,
+};
 
 /// An asset's facts and totals. The special accounts Insurance, Fees and Dust are here, asset by asset.
 #[derive(Clone, Debug, PartialEq, Eq)]

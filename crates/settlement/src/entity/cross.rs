@@ -1,11 +1,10 @@
 //! What is in doubt across shards (SETTLEMENT 2.5).
 
 use quorate_types::{
-    AccountId, CodecError, Decode, Encode, Reader, Round, ShardId, decode_version, encode_list,
-    require_ascending,
+    AccountId, CodecError, Decode, Encode, Reader, Round, ShardId, decode_flag, decode_version,
+    encode_flag, encode_list, require_ascending,
 };
 
-use crate::codec::{decode_flag, encode_flag};
 use crate::limits::PEERS_MAX;
 
 /// An operation that this shard prepared and that is not decided: quote atoms that an account may pay to, or get from,

@@ -2,10 +2,10 @@
 
 use quorate_margin::{Svi, SviParameters, VOLATILITIES};
 use quorate_types::{
-    CodecError, Decode, Encode, InstrumentId, Reader, ThresholdKey, decode_version, encode_list,
+    CodecError, Decode, Encode, InstrumentId, Reader, ThresholdKey, codec_struct, decode_option,
+    decode_version, encode_list, encode_option,
 };
 
-use crate::codec::{codec_struct, decode_option, encode_option};
 use crate::limits::{CURVES_MAX, FUNDING_MAX};
 
 /// A source of prices for one underlying.

@@ -2,10 +2,8 @@
 
 use quorate_types::{
     AccountId, AssetId, Blake3, CodecError, Decode, DomainTag, Encode, FeedId, Hash32,
-    InstrumentId, Reader,
+    InstrumentId, Reader, codec_struct,
 };
-
-use crate::codec::codec_struct;
 
 /// Names a line of credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,11 @@
 //! What is left of orders and lines of credit.
 
 use quorate_margin::CELLS;
-use quorate_types::{CodecError, Decode, Encode, Reader, Round, decode_version};
+use quorate_types::{
+    CodecError, Decode, Encode, Reader, Round, decode_option, decode_version, encode_option,
+};
 
-use crate::codec::{codec_versioned, decode_option, encode_option};
+use crate::codec::codec_versioned;
 
 /// How much of an order was filled, kept until the order has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

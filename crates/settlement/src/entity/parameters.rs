@@ -1,8 +1,11 @@
 //! Parameters by version, and the clock.
 
-use quorate_types::{CodecError, Decode, Encode, Epoch, Reader, Round, decode_version};
+use quorate_types::{
+    CodecError, Decode, Encode, Epoch, Reader, Round, codec_struct, decode_option, decode_version,
+    encode_option,
+};
 
-use crate::codec::{codec_struct, codec_versioned, decode_option, encode_option};
+use crate::codec::codec_versioned;
 use crate::limits::{DOUBTS_MAX, POSITIONS_MAX};
 
 /// What governance sets for a market.

@@ -2,13 +2,12 @@
 
 use quorate_types::{
     AccountId, AssetId, CodecError, Decode, Encode, FeedId, Hash32, IdentityKey, InstrumentId,
-    Reader, Round, ShardId, Signature, encode_list, require_ascending,
+    Reader, Round, ShardId, Signature, codec_struct, encode_list, require_ascending,
 };
 
 use super::{
     DepositStatement, Fill, Listing, OracleStatement, ParameterChange, SettlementStatement,
 };
-use crate::codec::codec_struct;
 use crate::limits::{FEEDS_MAX, FILLS_MAX, PEERS_MAX, TRADE_LEGS_MAX};
 
 /// One instrument of a trade.

@@ -2,10 +2,8 @@
 
 use quorate_types::{
     AccountId, Blake3, ChainId, CodecError, Decode, DomainTag, Encode, Hash32, IdentitySignature,
-    InstrumentId, Reader, Round, ShardId, decode_version,
+    InstrumentId, Reader, Round, ShardId, codec_struct, decode_flag, decode_version, encode_flag,
 };
-
-use crate::codec::{codec_struct, decode_flag, encode_flag};
 
 /// Permission for a venue to trade for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use quorate_margin::{AddOn, Contract};
 use quorate_types::{
     AssetId, ChainId, CodecError, Decode, DomainTag, Encode, Epoch, FeedId, Hash32, IdentityKey,
-    InstrumentId, Reader, ShardId, decode_version,
+    InstrumentId, Reader, ShardId, codec_struct, decode_version,
 };
 
-use crate::codec::{codec_struct, codec_versioned};
+use crate::codec::codec_versioned;
 use crate::entity::{FeedRound, Parameters, PeerOutcome};
 
 /// The bytes that a group signs: the tag, then the statement.
