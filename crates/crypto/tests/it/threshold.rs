@@ -233,14 +233,16 @@ fn shares_in_any_guise_make_the_signature() {
         .keys
         .combine(MESSAGE, &committee.shares(&[0, 1, 2], MESSAGE))
         .unwrap();
-    let guised = [1, 3, 0].map(|index| committee.guised_share(index, MESSAGE));
+    // Interpolation at these members takes the stray point of order three once in all, and below it twice: it does not vanish.
+    let guised = [1, 2, 0].map(|index| committee.guised_share(index, MESSAGE));
     assert_eq!(committee.keys.combine(MESSAGE, &guised), Ok(plain.clone()));
     assert_eq!(
         committee.keys.combine_many(&[(MESSAGE, &guised)]),
         [Ok(plain.clone())]
     );
     // The same where shares have to be checked.
-    let mut shares = guised.to_vec();
+    let mut shares = committee.shares(&[1, 3], MESSAGE);
+    shares.insert(0, committee.guised_share(0, MESSAGE));
     shares.insert(1, committee.bad_share(2, MESSAGE, 3));
     let found = committee.keys.combine(MESSAGE, &shares).unwrap();
     assert_eq!(found.signature, plain.signature);
